@@ -8,7 +8,8 @@
 
 namespace podium {
 
-/// What kind of failure an error is. The first block mirrors the reasons of a Kubernetes Status; the second is podium's own.
+/// What kind of failure an error is. The first block mirrors the reasons of a Kubernetes Status; the second
+/// is podium's own.
 enum class errc : uint8_t {
   none = 0,
   bad_request,
@@ -42,8 +43,8 @@ enum class errc : uint8_t {
 /// Makes a CAF error of category "podium" that carries `message`.
 caf::error make_error(errc code, std::string message);
 
-/// The code of an error made above; errc::timeout for a CAF request timeout, errc::unavailable for a receiver that is
-/// gone, errc::internal for anything else.
+/// The code of an error made above; errc::timeout for a CAF request timeout, errc::unavailable for a receiver
+/// that is gone, errc::internal for anything else.
 errc code_of(const caf::error& err);
 
 /// The sentence inside `err`, or CAF's own rendering for errors that are not podium's.
