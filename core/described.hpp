@@ -72,6 +72,12 @@ struct micro_time {
   bool operator==(const micro_time&) const = default;
 };
 
+/// A wall time that podium keeps for itself, to the nanosecond: an integer since 1970.
+struct nano_time {
+  wall_time value;
+  bool operator==(const nano_time&) const = default;
+};
+
 /// A number or a text, as ports are named (intstr.IntOrString).
 struct int_or_string {
   int32_t number = 0;
@@ -79,6 +85,11 @@ struct int_or_string {
   bool is_text() const { return !text.empty(); }
   bool operator==(const int_or_string&) const = default;
 };
+
+BOOST_DESCRIBE_STRUCT(required_string, (), (value))
+BOOST_DESCRIBE_STRUCT(micro_time, (), (value))
+BOOST_DESCRIBE_STRUCT(nano_time, (), (value))
+BOOST_DESCRIBE_STRUCT(int_or_string, (), (number, text))
 
 namespace json_detail {
 
@@ -141,6 +152,11 @@ bool read(const json::value& v, T& out) {
     if (!read(v, x)) return false;
     out = std::move(x);
     return true;
+  } else if constexpr (std::is_same_v<T, nanoseconds>) {
+    int64_t ns = 0;
+    if (!read(v, ns)) return false;
+    out = nanoseconds{ns};
+    return true;
   } else if constexpr (std::is_same_v<T, bool>) {
     if (!v.is_bool()) return false;
     out = v.get_bool();
@@ -159,6 +175,11 @@ bool read(const json::value& v, T& out) {
     auto t = v.is_string() ? parse_rfc3339(std::string_view{v.get_string()}) : std::nullopt;
     if (t) out = T{*t};
     return t.has_value();
+  } else if constexpr (std::is_same_v<T, nano_time>) {
+    int64_t ns = 0;
+    if (!read(v, ns)) return false;
+    out.value = wall_time{nanoseconds{ns}};
+    return true;
   } else if constexpr (std::is_same_v<T, int_or_string>) {
     if (v.is_string())
       out.text = std::string(v.get_string());
@@ -195,6 +216,10 @@ json::value write(const T& x) {
     return x;
   } else if constexpr (is_optional<T>::value) {
     return x ? write(*x) : json::value(nullptr);
+  } else if constexpr (std::is_same_v<T, nanoseconds>) {
+    return json::value(static_cast<int64_t>(x.count()));
+  } else if constexpr (std::is_same_v<T, nano_time>) {
+    return json::value(static_cast<int64_t>(x.value.time_since_epoch().count()));
   } else if constexpr (std::is_same_v<T, bool> || std::is_integral_v<T>) {
     return json::value(x);
   } else if constexpr (std::is_same_v<T, std::string>) {

@@ -1,0 +1,60 @@
+// Every typed actor interface of podium. Worlds (real, simulated, faulty) are swapped by handing over another
+// handle.
+#pragma once
+#include "messages/lifecycle.hpp"
+#include "messages/object.hpp"
+#include "messages/runtime.hpp"
+
+#include <caf/all.hpp>
+
+namespace podium {
+
+// -- ports: the outside world
+// ----------------------------------------------------------------------------------------
+
+/// Durable rows with a revision. Implemented by SQLite, memory.
+using store_actor = caf::typed_actor<caf::replies_to<store_commit>::with<ack>,
+                                     caf::replies_to<store_range>::with<store_rows>>;
+
+/// Sandboxes and containers of one node. Implemented by OCI (crun + conmon) and by simulation. Every request
+/// is idempotent and fenced by (pod uid, container, attempt): an older attempt gets errc::stale.
+using container_runtime_actor = caf::typed_actor<
+    caf::replies_to<create_sandbox>::with<sandbox_info>, caf::replies_to<remove_sandbox>::with<ack>,
+    caf::replies_to<create_container>::with<container_created>,
+    caf::replies_to<start_container>::with<container_started>,
+    caf::replies_to<wait_container>::with<container_exit>, caf::replies_to<signal_container>::with<ack>,
+    caf::replies_to<remove_container>::with<ack>, caf::replies_to<exec_sync>::with<exec_result>,
+    caf::replies_to<list_runtime>::with<runtime_records>,
+    caf::replies_to<get_machine_facts>::with<machine_facts>>;
+
+/// Images of one node: fetch, unpack, look up.
+using image_service_actor = caf::typed_actor<caf::replies_to<inspect_image>::with<image_info>,
+                                             caf::replies_to<pull_image>::with<image_info>,
+                                             caf::replies_to<list_images>::with<image_list>>;
+
+/// Runs probes: exec in the container, HTTP and TCP from the node.
+using probe_executor_actor = caf::typed_actor<caf::replies_to<run_probe>::with<probe_outcome>>;
+
+// -- the cluster
+// ------------------------------------------------------------------------------------------------------
+
+/// Objects, resourceVersions, watch history: the one writer.
+using registry_actor = caf::typed_actor<
+    caf::replies_to<create_object>::with<object_ref>, caf::replies_to<update_object>::with<object_ref>,
+    caf::replies_to<put_status>::with<object_ref>, caf::replies_to<bind_pod>::with<object_ref>,
+    caf::replies_to<delete_object>::with<delete_result>, caf::replies_to<list_objects>::with<object_list>,
+    caf::replies_to<watch_next>::with<watch_batch>>;
+
+/// Counts, aggregates and limits events, and writes them to the registry.
+using event_recorder_actor = caf::typed_actor<caf::reacts_to<record_event>>;
+
+/// Places pods on nodes; it acts on what it sees of the registry, nobody asks it anything but how it is.
+struct get_scheduler_stats {};
+BOOST_DESCRIBE_STRUCT(get_scheduler_stats, (), ())
+struct scheduler_stats {
+  uint64_t bound = 0, unschedulable = 0, queued = 0;
+};
+BOOST_DESCRIBE_STRUCT(scheduler_stats, (), (bound, unschedulable, queued))
+using scheduler_actor = caf::typed_actor<caf::replies_to<get_scheduler_stats>::with<scheduler_stats>>;
+
+} // namespace podium

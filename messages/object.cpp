@@ -1,0 +1,45 @@
+#include "messages/object.hpp"
+
+#include "messages/node.hpp"
+#include "messages/pod.hpp"
+
+namespace podium {
+
+object::object(object_key key, uint64_t resource_version, boost::json::value document)
+    : key_(std::move(key)), resource_version_(resource_version) {
+  if (auto* o = document.if_object()) {
+    auto& meta = (*o)["metadata"];
+    if (!meta.is_object()) meta = boost::json::object{};
+    meta.get_object()["resourceVersion"] = std::to_string(resource_version);
+    from_json(meta, meta_);
+  }
+  json_ = boost::json::serialize(document);
+}
+
+boost::json::value object::document() const {
+  boost::json::parse_options options;
+  options.max_depth = 200;
+  boost::system::error_code ec;
+  return boost::json::parse(json_, ec, {}, options);
+}
+
+template <class T>
+const T& object::view(std::shared_ptr<const T>& slot) const {
+  std::lock_guard guard{mutex_};
+  if (!slot) {
+    auto decoded = std::make_shared<T>();
+    from_json(document(), *decoded);
+    slot = std::move(decoded);
+  }
+  return *slot;
+}
+
+const pod& object::as_pod() const {
+  return view(pod_);
+}
+
+const node& object::as_node() const {
+  return view(node_);
+}
+
+} // namespace podium

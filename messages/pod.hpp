@@ -1,0 +1,212 @@
+// Typed views of core/v1 Pod: the fields podium acts on, decoded once per version of the document. Names and
+// meanings are the API's; pointers of the API are optionals here.
+#pragma once
+#include "core/described.hpp"
+#include "messages/meta.hpp"
+
+namespace podium {
+
+using quantity_map = std::map<std::string, std::string>;
+
+struct resource_requirements {
+  quantity_map limits, requests;
+};
+BOOST_DESCRIBE_STRUCT(resource_requirements, (), (limits, requests))
+
+struct exec_action {
+  std::vector<std::string> command;
+};
+BOOST_DESCRIBE_STRUCT(exec_action, (), (command))
+
+struct http_header {
+  std::string name, value;
+};
+BOOST_DESCRIBE_STRUCT(http_header, (), (name, value))
+
+struct http_get_action {
+  std::string path, host, scheme;
+  int_or_string port;
+  std::vector<http_header> http_headers;
+};
+BOOST_DESCRIBE_STRUCT(http_get_action, (), (path, host, scheme, port, http_headers))
+
+struct tcp_socket_action {
+  int_or_string port;
+  std::string host;
+};
+BOOST_DESCRIBE_STRUCT(tcp_socket_action, (), (port, host))
+
+struct probe_spec {
+  std::optional<exec_action> exec;
+  std::optional<http_get_action> http_get;
+  std::optional<tcp_socket_action> tcp_socket;
+  int32_t initial_delay_seconds = 0, timeout_seconds = 1, period_seconds = 10;
+  int32_t success_threshold = 1, failure_threshold = 3;
+  std::optional<int64_t> termination_grace_period_seconds;
+};
+BOOST_DESCRIBE_STRUCT(probe_spec, (),
+                      (exec, http_get, tcp_socket, initial_delay_seconds, timeout_seconds, period_seconds,
+                       success_threshold, failure_threshold, termination_grace_period_seconds))
+
+struct sleep_action {
+  int64_t seconds = 0;
+};
+BOOST_DESCRIBE_STRUCT(sleep_action, (), (seconds))
+
+struct lifecycle_handler {
+  std::optional<exec_action> exec;
+  std::optional<http_get_action> http_get;
+  std::optional<sleep_action> sleep;
+};
+BOOST_DESCRIBE_STRUCT(lifecycle_handler, (), (exec, http_get, sleep))
+
+struct lifecycle {
+  std::optional<lifecycle_handler> post_start, pre_stop;
+};
+BOOST_DESCRIBE_STRUCT(lifecycle, (), (post_start, pre_stop))
+
+struct env_var {
+  std::string name, value;
+};
+BOOST_DESCRIBE_STRUCT(env_var, (), (name, value))
+
+struct container_port {
+  std::string name, protocol, host_ip;
+  int32_t container_port = 0, host_port = 0;
+};
+BOOST_DESCRIBE_STRUCT(container_port, (), (name, protocol, host_ip, container_port, host_port))
+
+struct capabilities {
+  std::vector<std::string> add, drop;
+};
+BOOST_DESCRIBE_STRUCT(capabilities, (), (add, drop))
+
+/// Pod and container security contexts in one: each level leaves what is not its own unset.
+struct security_context {
+  std::optional<capabilities> capabilities_;
+  std::optional<bool> privileged, run_as_non_root, read_only_root_filesystem, allow_privilege_escalation;
+  std::optional<int64_t> run_as_user, run_as_group, fs_group;
+  std::vector<int64_t> supplemental_groups;
+};
+BOOST_DESCRIBE_STRUCT(security_context, (),
+                      (capabilities_, privileged, run_as_non_root, read_only_root_filesystem,
+                       allow_privilege_escalation, run_as_user, run_as_group, fs_group, supplemental_groups))
+
+struct container_spec {
+  std::string name, image, working_dir, image_pull_policy, termination_message_path,
+      termination_message_policy;
+  std::vector<std::string> command, args;
+  std::vector<container_port> ports;
+  std::vector<env_var> env;
+  resource_requirements resources;
+  std::optional<probe_spec> liveness_probe, readiness_probe, startup_probe;
+  std::optional<lifecycle> lifecycle_;
+  std::optional<security_context> security_context_;
+  std::optional<std::string> restart_policy;
+  bool stdin_ = false, stdin_once = false, tty = false;
+};
+BOOST_DESCRIBE_STRUCT(container_spec, (),
+                      (name, image, working_dir, image_pull_policy, termination_message_path,
+                       termination_message_policy, command, args, ports, env, resources, liveness_probe,
+                       readiness_probe, startup_probe, lifecycle_, security_context_, restart_policy, stdin_,
+                       stdin_once, tty))
+
+struct toleration {
+  std::string key, operator_, value, effect;
+  std::optional<int64_t> toleration_seconds;
+};
+BOOST_DESCRIBE_STRUCT(toleration, (), (key, operator_, value, effect, toleration_seconds))
+
+struct pod_spec {
+  std::vector<container_spec> init_containers, containers;
+  std::string restart_policy, node_name, hostname, subdomain, dns_policy, scheduler_name, priority_class_name;
+  std::map<std::string, std::string> node_selector;
+  std::vector<toleration> tolerations;
+  std::optional<int64_t> termination_grace_period_seconds, active_deadline_seconds;
+  std::optional<security_context> security_context_;
+  std::optional<bool> share_process_namespace;
+  quantity_map overhead;
+  int32_t priority = 0;
+  bool host_network = false, host_pid = false, host_ipc = false;
+};
+BOOST_DESCRIBE_STRUCT(pod_spec, (),
+                      (init_containers, containers, restart_policy, node_name, hostname, subdomain,
+                       dns_policy, scheduler_name, priority_class_name, node_selector, tolerations,
+                       termination_grace_period_seconds, active_deadline_seconds, security_context_,
+                       share_process_namespace, overhead, priority, host_network, host_pid, host_ipc))
+
+struct container_state_waiting {
+  std::string reason, message;
+};
+BOOST_DESCRIBE_STRUCT(container_state_waiting, (), (reason, message))
+
+struct container_state_running {
+  std::optional<wall_time> started_at;
+};
+BOOST_DESCRIBE_STRUCT(container_state_running, (), (started_at))
+
+struct container_state_terminated {
+  int32_t exit_code = 0;
+  std::optional<int32_t> signal;
+  std::string reason, message;
+  std::optional<wall_time> started_at, finished_at;
+  std::string container_id;
+};
+BOOST_DESCRIBE_STRUCT(container_state_terminated, (),
+                      (exit_code, signal, reason, message, started_at, finished_at, container_id))
+
+/// At most one member is set; none is waiting without a reason.
+struct container_state {
+  std::optional<container_state_waiting> waiting;
+  std::optional<container_state_running> running;
+  std::optional<container_state_terminated> terminated;
+};
+BOOST_DESCRIBE_STRUCT(container_state, (), (waiting, running, terminated))
+
+struct container_status {
+  required_string name;
+  container_state state, last_state;
+  bool ready = false;
+  int32_t restart_count = 0;
+  required_string image, image_id;
+  std::string container_id;
+  std::optional<bool> started;
+};
+BOOST_DESCRIBE_STRUCT(container_status, (),
+                      (name, state, last_state, ready, restart_count, image, image_id, container_id, started))
+
+struct condition {
+  std::string type, status;
+  std::optional<wall_time> last_probe_time, last_heartbeat_time, last_transition_time;
+  std::string reason, message;
+};
+BOOST_DESCRIBE_STRUCT(condition, (),
+                      (type, status, last_probe_time, last_heartbeat_time, last_transition_time, reason,
+                       message))
+
+struct ip_entry {
+  std::string ip;
+};
+BOOST_DESCRIBE_STRUCT(ip_entry, (), (ip))
+
+struct pod_status {
+  std::string phase;
+  std::vector<condition> conditions;
+  std::string message, reason, nominated_node_name, host_ip, pod_ip;
+  std::vector<ip_entry> host_ips, pod_ips;
+  std::optional<wall_time> start_time;
+  std::vector<container_status> init_container_statuses, container_statuses;
+  std::string qos_class;
+};
+BOOST_DESCRIBE_STRUCT(pod_status, (),
+                      (phase, conditions, message, reason, nominated_node_name, host_ip, pod_ip, host_ips,
+                       pod_ips, start_time, init_container_statuses, container_statuses, qos_class))
+
+struct pod {
+  object_meta metadata;
+  pod_spec spec;
+  pod_status status;
+};
+BOOST_DESCRIBE_STRUCT(pod, (), (metadata, spec, status))
+
+} // namespace podium
