@@ -25,6 +25,7 @@ errc code_of(const caf::error& err) {
 }
 
 std::string message_of(const caf::error& err) {
+  if (!err) return "no error";
   if (err.category() == category && err.context().match_elements<std::string>())
     return err.context().get_as<std::string>(0);
   if (err == caf::sec::request_timeout) return "the request timed out";
