@@ -1,0 +1,269 @@
+#include "runtime/image/image_store.hpp"
+#include "core/error.hpp"
+#include "runtime/image/digest.hpp"
+#include "runtime/image/image_files.hpp"
+#include "runtime/image/skopeo.hpp"
+#include "runtime/loop/serial_queue.hpp"
+#include "runtime/process/launcher.hpp"
+#include <algorithm>
+#include <deque>
+#include <map>
+
+namespace podium {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// One image on its way, asked for by any number of callers.
+struct pull_job {
+  std::string key;
+  image_reference reference;
+  std::string auth_file;
+  std::vector<image_source> sources;
+  size_t next_source = 0;
+  bool retried = false;
+  fs::path copied;                  // skopeo's target
+  std::vector<std::string> digests; // what the image is also known by, "name@sha256:…"
+  std::vector<std::string> reasons; // why the sources so far did not do
+  caf::error last_error;
+  std::vector<image_store::image_answer> waiting;
+};
+
+using job_ptr = std::shared_ptr<pull_job>;
+
+// What a local layout has under the wanted name. Blocks.
+caf::expected<blob_descriptor> look_into_layout(const fs::path& layout, const image_reference& ref) {
+  auto text = read_file(layout / "index.json", max_document_bytes);
+  if (!text) return std::move(text.error());
+  auto index = parse_layout_index(*text);
+  if (!index) return std::move(index.error());
+  if (auto found = find_in_layout(*index, ref.name(), ref.tag, ref.digest)) return *found;
+  return make_error(errc::not_found, "not in the layout " + layout.string());
+}
+
+} // namespace
+
+struct image_store::impl : std::enable_shared_from_this<impl> {
+  impl(event_loop& l, work_pool& p, launcher& c, image_settings settings)
+      : loop(l), pool(p), children(c), queue(l, p),
+        files(std::make_shared<image_files>(std::move(settings))) {}
+
+  event_loop& loop;
+  work_pool& pool;
+  launcher& children;
+  serial_queue queue;
+  std::shared_ptr<image_files> files; // touched by the queue's jobs only, but for its constant parts
+  std::vector<image_ptr> images;      // the loop's copy of what files holds
+  std::map<std::string, job_ptr> pulls;
+  std::deque<job_ptr> not_started;
+  std::set<uint64_t> commands;
+  unsigned running = 0;
+  bool closed = false;
+
+  /// Runs `work` on the files, then publishes their state and gives the result to `done`, unless the store is
+  /// gone.
+  template <class Work, class Done>
+  void change(Work work, Done done) {
+    using result_type = decltype(work(*files));
+    struct outcome {
+      std::optional<result_type> value;
+      std::vector<image_ptr> images;
+    };
+    auto out = std::make_shared<outcome>();
+    auto accepted = queue.submit(
+        [f = files, out, work = std::move(work)] {
+          out->value.emplace(work(*f));
+          out->images = f->images();
+        },
+        [weak = weak_from_this(), out, done] {
+          auto self = weak.lock();
+          if (!self || self->closed) return;
+          self->images = std::move(out->images);
+          done(std::move(*out->value));
+        });
+    if (!accepted)
+      done(result_type{make_error(errc::unavailable, "too much work is waiting for the image store")});
+  }
+
+  void begin_next() {
+    while (running < std::max(1u, files->settings().parallel_pulls) && !not_started.empty()) {
+      auto job = std::move(not_started.front());
+      not_started.pop_front();
+      ++running;
+      try_source(job);
+    }
+  }
+
+  void try_source(const job_ptr& job) {
+    if (job->next_source == job->sources.size()) return finish(job, failure(*job));
+    auto& source = job->sources[job->next_source];
+    if (!is_layout(source)) return copy(job, {});
+    auto found = std::make_shared<std::optional<caf::expected<blob_descriptor>>>();
+    auto accepted = pool.submit([found, path = layout_path(source),
+                                 ref = job->reference] { found->emplace(look_into_layout(path, ref)); },
+                                [weak = weak_from_this(), job, found] {
+                                  if (auto self = weak.lock(); self && !self->closed)
+                                    self->found_in_layout(job, std::move(**found));
+                                });
+    if (!accepted) failed(job, make_error(errc::unavailable, "too much work is waiting"));
+  }
+
+  void found_in_layout(const job_ptr& job, caf::expected<blob_descriptor> found) {
+    if (!found) return failed(job, std::move(found.error()));
+    job->digests = {job->reference.name() + "@" + found->digest};
+    auto name = job->reference.tagged();
+    change([digest = found->digest, name,
+            digests = job->digests](image_files& f) { return f.name_known(digest, name, digests); },
+           [this, job, ref_name = found->ref_name](caf::expected<image_ptr> known) {
+             if (known) return finish(job, std::move(known));
+             copy(job, ref_name);
+           });
+  }
+
+  void copy(const job_ptr& job, const std::string& layout_name) {
+    auto& source = job->sources[job->next_source];
+    job->copied = files->temporary("pull");
+    command what;
+    what.process.argv = skopeo_copy_command(files->settings(), source, job->reference, layout_name,
+                                            job->copied, files->blobs(), job->auth_file);
+    what.process.env = current_environment({"TMPDIR", "REGISTRY_AUTH_FILE"});
+    what.process.env.push_back("TMPDIR=" + (files->settings().root / "tmp").string());
+    what.timeout = files->settings().pull_timeout;
+    what.output_limit_bytes = 64 * 1'024;
+    auto id = std::make_shared<uint64_t>(0);
+    *id = children.run(std::move(what),
+                       [weak = weak_from_this(), job, id](caf::expected<command_result> result) {
+                         auto self = weak.lock();
+                         if (!self || self->closed) return;
+                         self->commands.erase(*id);
+                         self->copied(job, std::move(result));
+                       });
+    commands.insert(*id);
+  }
+
+  void copied(const job_ptr& job, caf::expected<command_result> result) {
+    if (!result) return failed(job, std::move(result.error()));
+    if (result->timed_out) {
+      auto seconds = std::to_string(files->settings().pull_timeout.count());
+      return failed(job, make_error(errc::timeout, "skopeo did not finish within " + seconds + " s"));
+    }
+    if (result->status.shell_code() != 0)
+      return failed(job, make_error(errc::image_pull, skopeo_error(result->err)));
+    if (auto digested = job->reference.digested(); !digested.empty() && job->digests.empty())
+      job->digests = {digested};
+    change([from = job->copied, name = job->reference.tagged(),
+            digests = job->digests](image_files& f) { return f.add(from, name, digests); },
+           [this, job](caf::expected<image_ptr> added) {
+             if (added) return finish(job, std::move(added));
+             // A blob of the store that was missing or corrupt is gone now: skopeo fetches it anew.
+             if (code_of(added.error()) == errc::image_pull && !job->retried) {
+               job->retried = true;
+               return try_source(job);
+             }
+             failed(job, std::move(added.error()));
+           });
+  }
+
+  void failed(const job_ptr& job, caf::error err) {
+    job->reasons.push_back(message_of(err));
+    job->last_error = std::move(err);
+    job->digests.clear();
+    ++job->next_source;
+    try_source(job);
+  }
+
+  static caf::error failure(const pull_job& job) {
+    std::string text = "failed to pull image \"" + job.reference.text() + "\": ";
+    if (job.reasons.empty()) text += "no source is configured for " + job.reference.domain;
+    for (size_t i = 0; i < job.reasons.size(); ++i)
+      text += (i ? "; " : "") + job.reasons[i];
+    auto code = code_of(job.last_error);
+    auto keep = code == errc::no_space || code == errc::too_large || code == errc::timeout;
+    return make_error(keep ? code : errc::image_pull, std::move(text));
+  }
+
+  void finish(const job_ptr& job, caf::expected<image_ptr> result) {
+    --running;
+    pulls.erase(job->key);
+    if (!job->copied.empty())
+      pool.submit(
+          [dir = job->copied] {
+            std::error_code ec;
+            fs::remove_all(dir, ec);
+          },
+          {});
+    begin_next();
+    for (auto& done : job->waiting)
+      done(result);
+  }
+};
+
+image_store::image_store(event_loop& loop, work_pool& pool, launcher& children, image_settings settings)
+    : impl_(std::make_shared<impl>(loop, pool, children, std::move(settings))) {}
+
+image_store::~image_store() {
+  // On the loop, where everything else happens; what is under way finds the store closed.
+  auto self = impl_;
+  self->loop.run([self] {
+    self->closed = true;
+    for (auto id : self->commands)
+      self->children.cancel(id);
+    self->pulls.clear();
+    self->not_started.clear();
+  });
+}
+
+void image_store::start(plain_answer done) {
+  impl_->change([](image_files& f) { return f.open(); }, [done](caf::error err) { done(std::move(err)); });
+}
+
+void image_store::pull(const std::string& text, const std::string& auth_file, image_answer done) {
+  auto reference = parse_image_reference(text);
+  if (!reference) return done(std::move(reference.error()));
+  auto key = reference->text() + "\n" + auth_file;
+  if (auto i = impl_->pulls.find(key); i != impl_->pulls.end()) {
+    i->second->waiting.push_back(std::move(done));
+    return;
+  }
+  auto job = std::make_shared<pull_job>();
+  job->key = key;
+  job->reference = std::move(*reference);
+  job->auth_file = auth_file;
+  job->sources = sources_for(impl_->files->settings(), job->reference.domain);
+  job->waiting.push_back(std::move(done));
+  impl_->pulls.emplace(key, job);
+  impl_->not_started.push_back(job);
+  impl_->begin_next();
+}
+
+caf::expected<image_ptr> image_store::find(const std::string& text) const {
+  if (is_sha256_digest(text)) {
+    for (auto& image : impl_->images)
+      if (image->id == text) return image;
+    return make_error(errc::not_found, "image " + text + " is not on this node");
+  }
+  auto reference = parse_image_reference(text);
+  if (!reference) return std::move(reference.error());
+  auto digested = reference->digested();
+  auto wanted = digested.empty() ? reference->tagged() : digested;
+  for (auto& image : impl_->images) {
+    auto& list = digested.empty() ? image->names : image->digests;
+    if (std::binary_search(list.begin(), list.end(), wanted)) return image;
+  }
+  return make_error(errc::not_found, "image " + reference->text() + " is not on this node");
+}
+
+std::vector<image_ptr> image_store::list() const {
+  return impl_->images;
+}
+
+void image_store::remove(const std::string& id, const std::set<std::string>& in_use, plain_answer done) {
+  if (in_use.contains(id)) return done(make_error(errc::conflict, "image " + id + " is in use"));
+  // Blobs that a running copy has found here must stay; the next removal or start takes what is then left.
+  auto collect_blobs = impl_->pulls.empty();
+  impl_->change([id, collect_blobs](image_files& f) { return f.remove(id, collect_blobs); },
+                [done](caf::error err) { done(std::move(err)); });
+}
+
+} // namespace podium

@@ -1,0 +1,49 @@
+// The node's images: pulled by skopeo, unpacked into layer directories, found by name, digest or id.
+#pragma once
+#include "runtime/image/image_record.hpp"
+#include "runtime/image/image_settings.hpp"
+#include "runtime/image/reference.hpp"
+#include "runtime/loop/event_loop.hpp"
+#include <caf/expected.hpp>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace podium {
+
+class launcher;
+
+/// All calls and all answers on the loop's thread. Files are handled in the work pool, one job at a time;
+/// downloads run beside each other. Destroy it before the pool and the launcher; answers that are still due
+/// are then not given.
+class image_store {
+public:
+  using image_answer = std::function<void(caf::expected<image_ptr>)>;
+  using plain_answer = std::function<void(caf::error)>;
+
+  image_store(event_loop& loop, work_pool& pool, launcher& children, image_settings settings);
+  ~image_store();
+  image_store(const image_store&) = delete;
+  image_store& operator=(const image_store&) = delete;
+
+  /// Removes what an earlier process left unfinished and reads the index. First of all calls.
+  void start(plain_answer done);
+  /// Fetches and unpacks; an image that a local layout still has under the same digest costs no copy.
+  /// Requests for the same image share one pull. `auth_file` (containers-auth.json) may be empty. Errors:
+  /// errc::image_name, errc::image_pull, errc::too_large, errc::no_space, errc::timeout.
+  void pull(const std::string& reference, const std::string& auth_file, image_answer done);
+  /// The image on this node that `reference` (or an image id, "sha256:…") means.
+  /// Errors: errc::image_name, errc::not_found.
+  caf::expected<image_ptr> find(const std::string& reference) const;
+  std::vector<image_ptr> list() const;
+  /// Removes an image unless `in_use` (ids) holds it. Errors: errc::conflict, errc::not_found, errc::io.
+  void remove(const std::string& id, const std::set<std::string>& in_use, plain_answer done);
+
+private:
+  struct impl;
+  std::shared_ptr<impl> impl_;
+};
+
+} // namespace podium

@@ -1,0 +1,414 @@
+#include "core/error.hpp"
+#include "runtime/image/image_files.hpp"
+#include "runtime/image/image_store.hpp"
+#include "runtime/image/manifest.hpp"
+#include "runtime/image/skopeo.hpp"
+#include "runtime/process/launcher.hpp"
+#include "test_layout.hpp"
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <fcntl.h>
+#include <future>
+#include <optional>
+#include <set>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+using namespace podium;
+using namespace podium::test;
+
+BOOST_AUTO_TEST_SUITE(image_store_suite)
+
+namespace {
+
+// A store with a local layout as the mirror of docker.io, and real skopeo.
+struct world {
+  temporary_directory dir;
+  layout mirror{dir.path / "mirror"};
+  event_loop loop;
+  std::optional<launcher> children;
+  std::optional<work_pool> pool;
+  std::optional<image_store> store;
+  image_settings settings;
+
+  world() {
+    settings.root = dir.path / "store";
+    settings.registries["docker.io"] = {.mirrors = {{.location = "oci:" + mirror.path.string()}},
+                                        .fall_back = false};
+    children.emplace(loop);
+    pool.emplace(loop, 2);
+  }
+  ~world() {
+    store.reset();
+    pool.reset();
+    children.reset();
+    loop.stop();
+  }
+
+  void open() {
+    store.reset();
+    store.emplace(loop, *pool, *children, settings);
+    auto err = wait<caf::error>([&](auto done) { store->start(done); });
+    BOOST_REQUIRE_MESSAGE(!err, message_of(err));
+  }
+
+  template <class T, class F>
+  T wait(F start) {
+    std::promise<T> answer;
+    loop.post([&] { start([&](T x) { answer.set_value(std::move(x)); }); });
+    return answer.get_future().get();
+  }
+  caf::expected<image_ptr> pull(const std::string& ref) {
+    return wait<caf::expected<image_ptr>>([&](auto done) { store->pull(ref, "", done); });
+  }
+  caf::error remove(const std::string& id, std::set<std::string> in_use = {}) {
+    return wait<caf::error>([&](auto done) { store->remove(id, in_use, done); });
+  }
+  caf::expected<image_ptr> find(const std::string& ref) {
+    caf::expected<image_ptr> found{caf::error{}};
+    loop.run([&] { found = store->find(ref); });
+    return found;
+  }
+  size_t count(const char* sub) const {
+    std::error_code ec;
+    size_t n = 0;
+    for (fs::directory_iterator i{settings.root / sub, ec}, end; i != end; ++i)
+      ++n;
+    return n;
+  }
+  // Clean-up after a pull runs in the pool; this waits until it has.
+  void settle() {
+    for (int i = 0; i < 2; ++i)
+      wait<int>([&](auto done) { pool->submit([] {}, [done] { done(0); }); });
+  }
+};
+
+std::string why(const caf::expected<image_ptr>& x) {
+  return x ? "no error" : message_of(x.error());
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(pulls_busybox_from_the_layout_that_setup_makes) {
+  world w;
+  auto script = std::string{PODIUM_SOURCE_DIR} + "/packaging/make-busybox-layout.sh";
+  auto made = (w.dir.path / "made").string();
+  BOOST_REQUIRE(std::system((script + " " + made).c_str()) == 0);
+  BOOST_REQUIRE(std::system((script + " " + made + "2 && diff -r " + made + " " + made + "2").c_str()) == 0);
+  w.settings.registries["docker.io"].mirrors = {{.location = "oci:" + made}};
+  w.open();
+  auto image = w.pull("busybox");
+  BOOST_REQUIRE_MESSAGE(image, why(image));
+  auto& bb = **image;
+  BOOST_TEST(is_sha256_digest(bb.id));
+  BOOST_TEST(bb.names == std::vector<std::string>{"docker.io/library/busybox:latest"});
+  BOOST_TEST(bb.repo_digest("docker.io/library/busybox:latest")
+             == "docker.io/library/busybox@" + bb.manifest_digest);
+  BOOST_TEST(bb.config.cmd == std::vector<std::string>{"sh"});
+  BOOST_REQUIRE(bb.config.env.size() == 1u);
+  BOOST_TEST(bb.config.env[0].starts_with("PATH="));
+  BOOST_REQUIRE(bb.layers.size() == 1u);
+  auto root = bb.layers[0].directory;
+  BOOST_TEST(fs::hard_link_count(root / "bin/sh") > 100u);
+  BOOST_TEST((fs::status(root / "tmp").permissions() == fs::perms{01777}));
+  BOOST_TEST(fs::exists(root / "etc/passwd"));
+  BOOST_TEST(fs::is_directory(root / "root"));
+  BOOST_TEST(bb.size_bytes > 500'000u);
+  BOOST_TEST(bb.size_bytes < 10'000'000u);
+  BOOST_TEST(w.find("docker.io/library/busybox").engaged());
+  BOOST_TEST(w.find("busybox@" + bb.manifest_digest).engaged());
+  BOOST_TEST(w.find(bb.id).engaged());
+  BOOST_TEST((code_of(w.find("nginx").error()) == errc::not_found));
+  BOOST_TEST((code_of(w.find("Nginx").error()) == errc::image_name));
+  w.settle();
+  BOOST_TEST(w.count("tmp") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(unpacked_layers_work_as_an_overlay) {
+  world w;
+  w.mirror.add("docker.io/me/app:v1",
+               {{dir("etc"), file("etc/gone"), file("etc/kept", "1"), dir("var"), file("var/old")},
+                {file("etc/.wh.gone", ""), file("etc/kept", "2"), dir("var"), file("var/.wh..wh..opq", ""),
+                 file("var/new")}});
+  w.open();
+  auto image = w.pull("me/app:v1");
+  BOOST_REQUIRE_MESSAGE(image, why(image));
+  auto merged = w.dir.path / "merged";
+  fs::create_directory(merged);
+  auto& layers = (*image)->layers;
+  auto options = "lowerdir=" + layers[1].directory.string() + ":" + layers[0].directory.string();
+  BOOST_REQUIRE(::mount("overlay", merged.c_str(), "overlay", MS_RDONLY, options.c_str()) == 0);
+  std::set<std::string> seen;
+  for (auto& entry : fs::recursive_directory_iterator(merged))
+    seen.insert(fs::relative(entry.path(), merged).string());
+  auto kept = slurp(merged / "etc/kept");
+  ::umount2(merged.c_str(), MNT_DETACH);
+  BOOST_TEST(seen == (std::set<std::string>{"etc", "etc/kept", "var", "var/new"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(kept == "2");
+}
+
+BOOST_AUTO_TEST_CASE(images_share_layers_and_leave_them) {
+  world w;
+  std::vector<tar_item> base{file("base", "b")};
+  w.mirror.add("docker.io/me/one:latest", {base, {file("one")}},
+               {{"User", "7:8"}, {"StopSignal", "SIGQUIT"}});
+  w.mirror.add("docker.io/me/two:latest", {base, {file("two")}},
+               {{"Entrypoint", {"/two"}},
+                {"WorkingDir", "/w"},
+                {"ExposedPorts", {{"80/tcp", boost::json::object{}}}}});
+  w.open();
+  auto one = w.pull("me/one");
+  auto two = w.pull("me/two");
+  BOOST_REQUIRE_MESSAGE(one, why(one));
+  BOOST_REQUIRE_MESSAGE(two, why(two));
+  BOOST_TEST((*one)->layers[0].directory == (*two)->layers[0].directory);
+  BOOST_TEST((*one)->config.user == "7:8");
+  BOOST_TEST((*one)->config.stop_signal == "SIGQUIT");
+  BOOST_TEST((*two)->config.exposed_ports == std::vector<std::string>{"80/tcp"});
+  BOOST_TEST(w.count("layers") == 3u);
+  auto in_use = w.remove((*one)->id, {(*one)->id});
+  BOOST_TEST((code_of(in_use) == errc::conflict));
+  BOOST_TEST(!w.remove((*one)->id));
+  BOOST_TEST(w.count("layers") == 2u);
+  BOOST_TEST(fs::exists((*two)->layers[0].directory / "base"));
+  BOOST_TEST(!w.find("me/one").engaged());
+  BOOST_TEST(!w.remove((*two)->id));
+  BOOST_TEST(w.count("layers") == 0u);
+  BOOST_TEST(w.count("blobs/sha256") == 0u);
+  BOOST_TEST((code_of(w.remove((*two)->id)) == errc::not_found));
+}
+
+BOOST_AUTO_TEST_CASE(a_moved_tag_moves_here_too_and_survives_a_restart) {
+  world w;
+  auto first = w.mirror.add("docker.io/me/app:latest", {{file("v", "1")}});
+  w.open();
+  auto v1 = w.pull("me/app");
+  BOOST_REQUIRE_MESSAGE(v1, why(v1));
+  auto second = w.mirror.add("docker.io/me/app:latest", {{file("v", "2")}});
+  BOOST_TEST((*w.find("me/app"))->id == first.config);
+  auto v2 = w.pull("me/app");
+  BOOST_REQUIRE_MESSAGE(v2, why(v2));
+  BOOST_TEST((*v2)->id == second.config);
+  BOOST_TEST((*w.find("me/app"))->id == second.config);
+  BOOST_TEST((*w.find(first.config))->names.empty());
+  w.open();
+  BOOST_TEST((*w.find("me/app:latest"))->id == second.config);
+  BOOST_TEST((*w.find("me/app@" + first.manifest))->id == first.config);
+  BOOST_TEST((*w.find("me/app"))->size_bytes == 1u);
+  w.loop.run([&] { BOOST_TEST(w.store->list().size() == 2u); });
+}
+
+BOOST_AUTO_TEST_CASE(an_unchanged_image_is_not_copied_again) {
+  world w;
+  w.mirror.add("latest", {{file("v")}});
+  w.open();
+  BOOST_REQUIRE(w.pull("me/app").engaged());
+  // Without skopeo only a pull that needs no copy can succeed.
+  w.settings.skopeo = "/nonexistent/skopeo";
+  w.open();
+  auto again = w.pull("me/app");
+  BOOST_TEST(again.engaged(), why(again));
+  w.mirror.add("latest", {{file("v", "2")}});
+  auto changed = w.pull("me/app");
+  BOOST_REQUIRE(!changed);
+  BOOST_TEST((code_of(changed.error()) == errc::image_pull));
+}
+
+BOOST_AUTO_TEST_CASE(requests_for_one_image_share_a_pull) {
+  world w;
+  w.mirror.add("docker.io/me/app:latest", {{file("v")}});
+  w.open();
+  std::promise<void> all;
+  int answers = 0, good = 0;
+  w.loop.post([&] {
+    for (int i = 0; i < 5; ++i)
+      w.store->pull(i % 2 ? "me/app" : "docker.io/me/app:latest", "", [&](caf::expected<image_ptr> x) {
+        good += x.engaged();
+        if (++answers == 5) all.set_value();
+      });
+  });
+  all.get_future().get();
+  BOOST_TEST(good == 5);
+}
+
+BOOST_AUTO_TEST_CASE(failures_name_the_image_and_the_reason) {
+  world w;
+  w.mirror.add("docker.io/me/app:latest", {{file("v")}});
+  w.open();
+  auto missing = w.pull("me/other");
+  BOOST_REQUIRE(!missing);
+  BOOST_TEST((code_of(missing.error()) == errc::image_pull));
+  BOOST_TEST(why(missing)
+             == "failed to pull image \"docker.io/me/other:latest\": not in the layout "
+                    + w.mirror.path.string());
+  BOOST_TEST((code_of(w.pull("UPPER").error()) == errc::image_name));
+  // Port 1 of loopback refuses at once.
+  auto refused = w.pull("127.0.0.1:1/app");
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(why(refused).find("connection refused") != std::string::npos, why(refused));
+  BOOST_TEST(why(refused).size() < 1'200u);
+}
+
+BOOST_AUTO_TEST_CASE(a_corrupt_mirror_is_found_out) {
+  world w;
+  auto made = w.mirror.add("docker.io/me/app:latest", {{file("v", std::string(50'000, 'v'))}});
+  auto path = w.mirror.blob_path(made.layers[0]);
+  auto good = slurp(path);
+  auto bad = good;
+  bad[bad.size() / 2] = static_cast<char>(bad[bad.size() / 2] ^ 1);
+  write_file(path, bad);
+  w.open();
+  auto image = w.pull("me/app");
+  BOOST_REQUIRE(!image);
+  BOOST_TEST((code_of(image.error()) == errc::image_pull));
+  BOOST_TEST(w.count("layers") == 0u);
+  write_file(path, good);
+  image = w.pull("me/app");
+  BOOST_TEST(image.engaged(), why(image));
+}
+
+BOOST_AUTO_TEST_CASE(a_corrupt_blob_of_the_store_is_fetched_anew) {
+  world w;
+  auto base = std::vector<tar_item>{file("base", std::string(50'000, 'b'))};
+  auto made = w.mirror.add("docker.io/me/app:latest", {base});
+  w.open();
+  // Skopeo takes what lies there under the right name for the right thing.
+  write_file(w.settings.root / "blobs/sha256" / made.layers[0].substr(7), "not it");
+  auto image = w.pull("me/app");
+  BOOST_REQUIRE_MESSAGE(image, why(image));
+  BOOST_TEST(slurp((*image)->layers[0].directory / "base").size() == 50'000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_diff_id_is_refused) {
+  world w;
+  w.mirror.add("docker.io/me/app:latest", {{file("v")}}, {}, "sha256:" + std::string(64, '0'));
+  w.open();
+  auto image = w.pull("me/app");
+  BOOST_REQUIRE(!image);
+  BOOST_TEST(why(image).find("the image's configuration says sha256:0000") != std::string::npos, why(image));
+  BOOST_TEST(w.count("layers") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(leftovers_of_a_killed_daemon_go_at_the_start) {
+  world w;
+  w.mirror.add("docker.io/me/app:latest", {{file("v")}});
+  w.open();
+  auto image = w.pull("me/app");
+  BOOST_REQUIRE_MESSAGE(image, why(image));
+  w.store.reset();
+  fs::create_directories(w.settings.root / "tmp/layer-7/diff/etc");
+  fs::create_directories(w.settings.root / "layers/0123456789abcdef0123456789abcdef/etc");
+  write_file(w.settings.root / "blobs/sha256/oci-put-blob123", "part");
+  write_file(w.settings.root / "images.json.new", "{\"ver");
+  w.open();
+  BOOST_TEST(w.count("tmp") == 0u);
+  BOOST_TEST(w.count("layers") == 1u);
+  BOOST_TEST(w.count("blobs/sha256") == 3u);
+  BOOST_TEST(w.find("me/app").engaged());
+  // An image whose layer is gone is no image.
+  w.store.reset();
+  fs::remove_all((*image)->layers[0].directory);
+  w.open();
+  BOOST_TEST(!w.find("me/app").engaged());
+  BOOST_TEST(w.pull("me/app").engaged());
+  w.store.reset();
+  write_file(w.settings.root / "images.json", "{broken");
+  w.open();
+  BOOST_TEST(!w.find("me/app").engaged());
+  BOOST_TEST(w.pull("me/app").engaged());
+}
+
+BOOST_AUTO_TEST_CASE(killed_in_the_middle_it_starts_clean) {
+  world w;
+  std::vector<tar_item> many;
+  for (int i = 0; i < 3'000; ++i)
+    many.push_back(file("d" + std::to_string(i % 50) + "/f" + std::to_string(i)));
+  auto made = w.mirror.add("docker.io/me/app:latest", {many, {file("x")}});
+  // A child that adds the image; killed as soon as the unpacking is seen to have begun.
+  auto copied = w.dir.path / "copied";
+  fs::create_directories(w.settings.root / "blobs");
+  fs::copy(w.mirror.path / "blobs", w.settings.root / "blobs", fs::copy_options::recursive);
+  fs::create_directories(copied);
+  fs::copy_file(w.mirror.path / "index.json", copied / "index.json");
+  int progress[2];
+  BOOST_REQUIRE(::pipe(progress) == 0);
+  auto child = ::fork();
+  if (child == 0) {
+    image_files files{w.settings};
+    std::error_code ec;
+    fs::create_directories(w.settings.root / "tmp/layer-0", ec);
+    fs::create_directories(w.settings.root / "layers", ec);
+    fs::remove_all(w.settings.root / "tmp/layer-0", ec);
+    (void)!::write(progress[1], "x", 1);
+    (void)files.add(copied, "docker.io/me/app:latest", {});
+    ::_exit(0);
+  }
+  ::close(progress[1]);
+  char c;
+  (void)!::read(progress[0], &c, 1);
+  while (!fs::exists(w.settings.root / "tmp/layer-0/diff/d1") && ::waitpid(child, nullptr, WNOHANG) == 0) {
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(progress[0]);
+  w.open();
+  BOOST_TEST(w.count("tmp") == 0u);
+  auto image = w.pull("me/app");
+  BOOST_REQUIRE_MESSAGE(image, why(image));
+  size_t files = 0;
+  for (auto& entry : fs::recursive_directory_iterator((*image)->layers[0].directory))
+    files += entry.is_regular_file();
+  BOOST_TEST(files == 3'000u);
+}
+
+BOOST_AUTO_TEST_CASE(documents_are_checked) {
+  const char* manifests[] = {"",
+                             "[]",
+                             "{}",
+                             "{\"config\":{}}",
+                             "{\"config\":{\"digest\":\"sha256:x\"},\"layers\":[]}",
+                             "{\"config\":1,\"layers\":2}"};
+  for (auto* text : manifests) {
+    BOOST_TEST(!parse_manifest(text).engaged(), text);
+    BOOST_TEST(!parse_layout_index(text).engaged(), text);
+  }
+  auto ok = R"({"rootfs":{"diff_ids":[]},"config":)";
+  for (auto* config : {"1", "{\"Env\":\"x\"}", "{\"Cmd\":[1]}", "{\"User\":7}", "{\"Cmd\":[\"a\\u0000b\"]}"})
+    BOOST_TEST(!parse_image_document(ok + std::string{config} + "}").engaged(), config);
+  BOOST_TEST(parse_image_document(ok + std::string{"null}"}).engaged());
+  BOOST_TEST(!parse_image_document("{\"rootfs\":{\"diff_ids\":[\"../../x\"]}}").engaged());
+}
+
+BOOST_AUTO_TEST_CASE(sources_and_commands) {
+  image_settings s;
+  s.root = "/s";
+  s.policy_file = "/p.json";
+  s.registries["docker.io"] = {.mirrors = {{.location = "http://127.0.0.1:5000/proxy/"}}};
+  auto sources = sources_for(s, "docker.io");
+  BOOST_REQUIRE(sources.size() == 2u);
+  BOOST_TEST(sources[1].location == "docker.io");
+  BOOST_TEST(sources_for(s, "ghcr.io").size() == 1u);
+  auto ref = *parse_image_reference("busybox:1@sha256:" + std::string(64, 'a'));
+  auto argv = skopeo_copy_command(s, sources[0], ref, "", "/s/tmp/x", "/s/blobs", "/auth");
+  std::vector<std::string> expected{"skopeo",
+                                    "--policy",
+                                    "/p.json",
+                                    "copy",
+                                    "--quiet",
+                                    "--dest-shared-blob-dir",
+                                    "/s/blobs",
+                                    "--src-authfile",
+                                    "/auth",
+                                    "--src-tls-verify=false",
+                                    "docker://127.0.0.1:5000/proxy/library/busybox@sha256:"
+                                        + std::string(64, 'a'),
+                                    "oci:/s/tmp/x:image"};
+  BOOST_TEST(argv == expected, boost::test_tools::per_element());
+  BOOST_TEST(skopeo_error("time=\"x\" level=info msg=a\ntime=\"x\" level=fatal msg=\"no \\\"y\\\" in z\"\n")
+             == "no \"y\" in z");
+  BOOST_TEST(skopeo_error("a\nlast line\n") == "last line");
+  BOOST_TEST(skopeo_error("").size() > 0u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
