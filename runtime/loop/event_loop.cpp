@@ -55,21 +55,27 @@ uv_loop_s* event_loop::raw() {
   return &impl_->loop;
 }
 
-void event_loop::post(std::function<void()> f) {
+bool event_loop::post(std::function<void()> f) {
   std::lock_guard guard{impl_->mutex};
-  if (impl_->stopping) return;
+  if (impl_->stopping) return false;
   impl_->queue.push_back(std::move(f));
   if (impl_->queue.size() == 1) uv_async_send(&impl_->async);
+  return true;
 }
 
-void event_loop::run(const std::function<void()>& f) {
-  if (in_loop_thread()) return f();
+bool event_loop::run(const std::function<void()>& f) {
+  if (in_loop_thread()) {
+    f();
+    return true;
+  }
   std::promise<void> done;
-  post([&] {
+  auto accepted = post([&] {
     f();
     done.set_value();
   });
-  done.get_future().wait();
+  // A dropped call would never set the promise.
+  if (accepted) done.get_future().wait();
+  return accepted;
 }
 
 void event_loop::drain() {
@@ -99,10 +105,12 @@ void event_loop::main() {
 
 void event_loop::stop() {
   if (!thread_.joinable()) return;
-  post([this] { uv_stop(&impl_->loop); });
   {
+    // In one step: a post between the two would be accepted but could miss the loop's last drain.
     std::lock_guard guard{impl_->mutex};
+    impl_->queue.push_back([this] { uv_stop(&impl_->loop); });
     impl_->stopping = true;
+    uv_async_send(&impl_->async);
   }
   thread_.join();
   // A handle that somebody left open keeps the loop's memory: closing it here would call into freed objects.

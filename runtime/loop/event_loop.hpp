@@ -21,10 +21,11 @@ public:
   event_loop(const event_loop&) = delete;
   event_loop& operator=(const event_loop&) = delete;
 
-  /// Runs `f` on the loop thread, in the order of the posts. From any thread; after stop() the call is dropped.
-  void post(std::function<void()> f);
-  /// Runs `f` on the loop thread and waits for it; inline when called from there.
-  void run(const std::function<void()>& f);
+  /// Runs `f` on the loop thread, in the order of the posts. From any thread; after stop() the call is dropped
+  /// and the answer is false.
+  bool post(std::function<void()> f);
+  /// Runs `f` on the loop thread and waits for it; inline when called from there. False (f did not run) after stop().
+  bool run(const std::function<void()>& f);
   /// Runs `f` once after `delay`, on the loop thread. Call from the loop thread only. Returns an id for cancel().
   uint64_t after(std::chrono::nanoseconds delay, std::function<void()> f);
   /// Forgets a pending after(). Call from the loop thread only.

@@ -1,0 +1,424 @@
+#include "runtime/http/session.hpp"
+
+namespace podium::http_detail {
+namespace http = boost::beast::http;
+namespace {
+
+constexpr size_t max_pending_input = 64 * 1024; ///< pipelined bytes kept while a request is being answered
+constexpr size_t inline_body = 16 * 1024;       ///< bodies up to this travel in the head's buffer
+
+void append_clean(std::string& out, std::string_view text) {
+  for (auto c : text)
+    out.push_back(c == '\r' || c == '\n' || c == '\0' ? ' ' : c);
+}
+
+void append_header(std::string& out, std::string_view name, std::string_view value) {
+  append_clean(out, name);
+  out += ": ";
+  append_clean(out, value);
+  out += "\r\n";
+}
+
+std::string_view reason(int status) {
+  return http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
+}
+
+std::string hex(size_t n) {
+  char text[20];
+  return {text, static_cast<size_t>(snprintf(text, sizeof text, "%zx", n))};
+}
+
+} // namespace
+
+http_session::~http_session() = default;
+
+void http_session::on_ready() {
+  connection_.set_deadline(limits().header_timeout);
+}
+
+void http_session::on_bytes(std::string_view data) {
+  if (phase_ == phase::upgraded) {
+    if (input_.empty() && tunnel_ && tunnel_->on_data_ && !tunnel_->paused_) {
+      auto keep = tunnel_->shared_from_this();
+      return call_guarded(keep->on_data_, data);
+    }
+    input_.append(data);
+  } else if (input_.empty()) {
+    auto used = process(data);
+    if (!connection_.finishing()) input_.append(data.substr(used));
+  } else {
+    input_.append(data);
+    drain_input();
+  }
+  if (phase_ == phase::upgraded && !input_.empty()) connection_.kick();
+  if (!wants_input() && input_.size() > max_pending_input) connection_.pause();
+}
+
+void http_session::drain_input() {
+  auto used = process(input_);
+  if (used == input_.size())
+    std::string{}.swap(input_);
+  else
+    input_.erase(0, used);
+}
+
+/// Consumes requests from `data` as far as it can; says how much.
+size_t http_session::process(std::string_view data) {
+  processing_ = true;
+  size_t used = 0;
+  while (used < data.size() && wants_input() && step(data.substr(used), used)) {
+  }
+  processing_ = false;
+  return used;
+}
+
+/// One parser call; false when more bytes or an answer are needed first.
+bool http_session::step(std::string_view data, size_t& used) {
+  if (!parser_) begin_message();
+  boost::beast::error_code err;
+  auto n = parser_->put(boost::asio::const_buffer{data.data(), data.size()}, err);
+  used += n;
+  auto starved = err == http::error::need_more;
+  if (err && !starved) return refuse_parse(err), false;
+  if (phase_ == phase::header && parser_->is_header_done()) {
+    if (!take_header()) return false;
+    starved = false;
+  }
+  if (parser_->is_done()) {
+    dispatch();
+    return true;
+  }
+  if (starved && n == 0) {
+    // Trailers and chunk extensions have no limit of their own in the parser.
+    if (data.size() > limits().header_bytes + max_pending_input)
+      refuse(431, "text/plain", "header too large\n");
+    return false;
+  }
+  return true;
+}
+
+void http_session::begin_message() {
+  parser_ = std::make_unique<parser>();
+  parser_->header_limit(limits().header_bytes);
+  parser_->body_limit(boost::none); // set once the gate has seen the header
+  parser_->eager(false);
+  phase_ = phase::header;
+  connection_.set_deadline(limits().header_timeout);
+}
+
+/// Fills request_ from the parsed header. Nothing, or what is wrong with it.
+std::optional<std::string> http_session::fill_request() {
+  auto& message = parser_->get();
+  request_ = {};
+  request_.version = message.version();
+  request_.method = std::string{message.method_string()};
+  request_.target = std::string{message.target()};
+  for (auto& field : message)
+    request_.headers.add({field.name_string().data(), field.name_string().size()},
+                         {field.value().data(), field.value().size()});
+  keep_alive_ = request_.keep_alive = parser_->keep_alive();
+  head_only_ = request_.method == "HEAD";
+  http10_ = request_.version < 11;
+  auto hosts = message.count(http::field::host);
+  if (hosts > 1 || (hosts == 0 && !http10_)) return "exactly one Host header is needed\n";
+  std::string_view target = request_.target;
+  if (auto scheme = target.find("://"); !target.starts_with('/') && scheme != target.npos) {
+    auto slash = target.find('/', scheme + 3); // absolute-form, as sent to proxies
+    target = slash == target.npos ? std::string_view{"/"} : target.substr(slash);
+  }
+  if (!target.starts_with('/') && target != "*") return "the request target is no path\n";
+  auto question = target.find('?');
+  request_.raw_path = std::string{target.substr(0, question)};
+  auto path = percent_decode(request_.raw_path);
+  auto query = http_query::parse(question == target.npos ? std::string_view{} : target.substr(question + 1));
+  if (!path || !query) return "broken percent escape in the request target\n";
+  request_.path = std::move(*path);
+  request_.query = std::move(*query);
+  request_.is_upgrade = !http10_ && has_token(request_.headers.get("Connection"), "upgrade")
+                        && request_.headers.find("Upgrade");
+  request_.peer = connection_.peer();
+  return std::nullopt;
+}
+
+/// The header is complete: checks it, asks the gate, prepares for the body. False when the request was
+/// refused.
+bool http_session::take_header() {
+  if (auto version = parser_->get().version(); version != 10 && version != 11)
+    return refuse(505, "text/plain", "only HTTP/1.0 and HTTP/1.1 are spoken here\n"), false;
+  if (auto wrong = fill_request()) return refuse(400, "text/plain", std::move(*wrong)), false;
+  gate_verdict verdict;
+  if (auto& gate = connection_.core().gate) verdict = gate(request_);
+  if (verdict.status != 0)
+    return refuse(verdict.status, verdict.content_type, std::move(verdict.body)), false;
+  auto limit = verdict.body_bytes ? verdict.body_bytes : limits().body_bytes;
+  auto length = parser_->content_length();
+  if (length && *length > limit)
+    return refuse(413, "text/plain",
+                  "request body too large: limit is " + std::to_string(limit) + " bytes\n"),
+           false;
+  if (auto expect = request_.headers.find("Expect"); expect && !http10_) {
+    if (!equal_ignoring_case(*expect, "100-continue"))
+      return refuse(417, "text/plain", "unknown expectation\n"), false;
+    if (!parser_->is_done()) connection_.write(std::string{"HTTP/1.1 100 Continue\r\n\r\n"});
+  }
+  parser_->body_limit(limit);
+  parser_->eager(true);
+  phase_ = phase::body;
+  connection_.set_deadline(limits().body_timeout);
+  return true;
+}
+
+void http_session::dispatch() {
+  request_.body = std::move(parser_->get().body());
+  parser_.reset();
+  phase_ = phase::busy;
+  connection_.set_deadline(std::chrono::milliseconds{0});
+  auto& core = connection_.core();
+  ++core.stats.requests;
+  auto exchange = std::make_shared<http_exchange>(this, std::move(request_));
+  exchange_ = exchange.get();
+  try {
+    core.handler(exchange);
+  } catch (const std::exception& e) {
+    if (!exchange->is_open()) return;
+    if (phase_ == phase::busy)
+      exchange->respond(500, "text/plain", std::string{"internal error: "} + e.what() + '\n');
+    else
+      exchange->abort();
+  }
+}
+
+/// Answers without a handler and gives the connection up: what follows in the input cannot be trusted.
+void http_session::refuse(int status, std::string_view content_type, std::string body) {
+  keep_alive_ = false;
+  phase_ = phase::busy;
+  respond(status, content_type.empty() ? "text/plain" : content_type, std::move(body), {});
+}
+
+void http_session::refuse_parse(const boost::beast::error_code& err) {
+  if (err == http::error::header_limit) return refuse(431, "text/plain", "header too large\n");
+  if (err == http::error::body_limit) return refuse(413, "text/plain", "request body too large\n");
+  refuse(400, "text/plain", "malformed request: " + err.message() + '\n');
+}
+
+std::string http_session::head(int status, std::string_view content_type, const header_list& headers,
+                               std::optional<size_t> length) const {
+  std::string out;
+  out.reserve(256);
+  out += "HTTP/1.1 ";
+  out += std::to_string(status);
+  out += ' ';
+  out += reason(status);
+  out += "\r\n";
+  if (!content_type.empty()) append_header(out, "Content-Type", content_type);
+  append_header(out, "Date", connection_.core().date());
+  for (auto& [name, value] : headers)
+    append_header(out, name, value);
+  if (status == 101) return out += "\r\n";
+  if (length) append_header(out, "Content-Length", std::to_string(*length));
+  if (chunked_) out += "Transfer-Encoding: chunked\r\n";
+  if (!keep_alive_)
+    out += "Connection: close\r\n";
+  else if (http10_)
+    out += "Connection: keep-alive\r\n";
+  return out += "\r\n";
+}
+
+bool http_session::answer_has_body(int status) const {
+  return !head_only_ && status != 204 && status != 304;
+}
+
+void http_session::respond(int status, std::string_view content_type, std::string body,
+                           const header_list& headers) {
+  if (body.size() > inline_body)
+    return respond(status, content_type, std::make_shared<const std::string>(std::move(body)), headers);
+  if (phase_ != phase::busy) return;
+  chunked_ = false;
+  auto out = head(status, content_type, headers, status == 204 ? std::nullopt : std::optional{body.size()});
+  if (answer_has_body(status)) out += body;
+  connection_.write(std::move(out));
+  finish_message();
+}
+
+void http_session::respond(int status, std::string_view content_type, std::shared_ptr<const std::string> body,
+                           const header_list& headers) {
+  if (phase_ != phase::busy) return;
+  chunked_ = false;
+  auto size = body ? body->size() : 0;
+  connection_.write(head(status, content_type, headers, status == 204 ? std::nullopt : std::optional{size}));
+  if (body && answer_has_body(status)) connection_.write(std::move(body));
+  finish_message();
+}
+
+void http_session::start_stream(int status, std::string_view content_type, const header_list& headers) {
+  if (phase_ != phase::busy) return;
+  if (eof_) return connection_.abort(); // nobody would notice when the reader leaves
+  phase_ = phase::stream;
+  chunked_ = !http10_ && answer_has_body(status);
+  if (http10_) keep_alive_ = false;
+  connection_.write(head(status, content_type, headers, std::nullopt));
+}
+
+bool http_session::write_chunk(std::string_view bytes) {
+  if (phase_ != phase::stream || connection_.finishing()) return false;
+  if (head_only_ || bytes.empty()) return true;
+  if (chunked_) {
+    std::string out;
+    out.reserve(bytes.size() + 16);
+    out.append(hex(bytes.size())).append("\r\n").append(bytes).append("\r\n");
+    connection_.write(std::move(out));
+  } else {
+    connection_.write(std::string{bytes});
+  }
+  return after_write();
+}
+
+bool http_session::write_chunk(std::shared_ptr<const std::string> bytes) {
+  // Below this, three buffers cost more than a copy.
+  if (!bytes || bytes->size() < 4096)
+    return write_chunk(bytes ? std::string_view{*bytes} : std::string_view{});
+  if (phase_ != phase::stream || connection_.finishing()) return false;
+  if (head_only_) return true;
+  if (chunked_) connection_.write(hex(bytes->size()) + "\r\n");
+  connection_.write(std::move(bytes));
+  if (chunked_) connection_.write(std::string{"\r\n"});
+  return after_write();
+}
+
+bool http_session::after_write() {
+  auto waiting = connection_.queued();
+  if (waiting <= limits().watermark_bytes) return true;
+  drain_wanted_ = true;
+  if (waiting > limits().max_queued_bytes) {
+    ++connection_.core().stats.overrun;
+    connection_.abort();
+  }
+  return false;
+}
+
+void http_session::end_stream() {
+  if (phase_ == phase::busy) return respond(200, {}, std::string{}, {});
+  if (phase_ != phase::stream) return;
+  if (chunked_) connection_.write(std::string{"0\r\n\r\n"});
+  finish_message();
+}
+
+/// Parts from the exchange and returns its on_close.
+std::function<void()> http_session::detach() {
+  if (!exchange_) return {};
+  auto* e = std::exchange(exchange_, nullptr);
+  e->session_ = nullptr;
+  e->on_drain_ = nullptr;
+  return std::exchange(e->on_close_, {});
+}
+
+void http_session::finish_message() {
+  if (auto f = detach()) connection_.core().defer(std::move(f));
+  parser_.reset();
+  drain_wanted_ = false;
+  if (!keep_alive_ || eof_ || connection_.core().stopping) {
+    phase_ = phase::done;
+    std::string{}.swap(input_);
+    return connection_.close_gracefully();
+  }
+  phase_ = phase::idle;
+  connection_.set_deadline(limits().idle_timeout);
+  if (!processing_ && (!input_.empty() || connection_.paused())) connection_.kick();
+}
+
+void http_session::exchange_dropped() {
+  if (phase_ == phase::busy && !connection_.closing()) {
+    respond(500, "text/plain", "the request was dropped without an answer\n", {});
+  } else {
+    if (auto f = detach()) connection_.core().defer(std::move(f));
+    connection_.abort();
+  }
+}
+
+void http_session::on_eof() {
+  eof_ = true;
+  switch (phase_) {
+  case phase::busy:
+    return; // a client that half-closes still gets its answer
+  case phase::stream:
+    return connection_.abort();
+  case phase::upgraded:
+    if (tunnel_ && tunnel_->on_end_) {
+      auto keep = tunnel_->shared_from_this();
+      if (input_.empty()) call_guarded(keep->on_end_);
+      return;
+    }
+    [[fallthrough]];
+  default:
+    return connection_.close_gracefully();
+  }
+}
+
+void http_session::on_turn() {
+  if (phase_ == phase::upgraded) {
+    deliver_to_tunnel();
+    if (tunnel_ && tunnel_->drain_wanted_ && connection_.queued() <= limits().watermark_bytes / 2) {
+      auto keep = tunnel_->shared_from_this();
+      keep->drain_wanted_ = false;
+      call_guarded(keep->on_drain_);
+    }
+    return;
+  }
+  if (wants_input() && !input_.empty()) drain_input();
+  if (connection_.paused() && (wants_input() || input_.size() <= max_pending_input)) connection_.resume();
+  if (drain_wanted_ && exchange_ && connection_.queued() <= limits().watermark_bytes / 2) {
+    drain_wanted_ = false;
+    auto keep = exchange_->shared_from_this();
+    call_guarded(keep->on_drain_);
+    // A callback that was ended from within itself must not keep what it holds alive.
+    if (!keep->is_open()) keep->on_drain_ = nullptr;
+  }
+}
+
+void http_session::on_deadline() {
+  ++connection_.core().stats.timeouts;
+  if (phase_ == phase::header || phase_ == phase::body)
+    return refuse(408, "text/plain", "request timed out\n");
+  connection_.close_gracefully();
+}
+
+void http_session::on_server_stop() {
+  switch (phase_) {
+  case phase::header:
+  case phase::body:
+    return refuse(503, "text/plain", "the server is stopping\n");
+  case phase::busy:
+    keep_alive_ = false;
+    return respond(503, "text/plain", std::string{"the server is stopping\n"}, {});
+  case phase::stream:
+    keep_alive_ = false;
+    return end_stream();
+  case phase::upgraded:
+    if (tunnel_ && tunnel_->on_shutdown_) {
+      auto keep = tunnel_->shared_from_this();
+      return call_guarded(keep->on_shutdown_);
+    }
+    [[fallthrough]];
+  default:
+    connection_.close_gracefully();
+  }
+}
+
+void http_session::on_closed() {
+  phase_ = phase::done;
+  if (counted_) connection_.core().stats.upgrades = --connection_.core().upgrades;
+  auto f = detach();
+  if (tunnel_) {
+    auto keep = tunnel_->shared_from_this();
+    tunnel_ = nullptr;
+    keep->session_ = nullptr;
+    f = std::exchange(keep->on_close_, {});
+    keep->on_data_ = nullptr;
+    keep->on_end_ = keep->on_drain_ = keep->on_shutdown_ = nullptr;
+  } else if (orphan_close_) {
+    f = std::move(orphan_close_);
+  }
+  if (f) f();
+}
+
+} // namespace podium::http_detail

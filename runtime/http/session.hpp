@@ -1,0 +1,115 @@
+// HTTP/1.1 on one connection: parses requests, hands out exchanges, frames answers, turns into a tunnel.
+// Internal.
+#pragma once
+#include "runtime/http/connection.hpp"
+
+#include <boost/beast/http.hpp>
+
+namespace podium::http_detail {
+
+class tunnel;
+
+class http_session final : public connection_user {
+public:
+  explicit http_session(connection& c) : connection_(c) {}
+  ~http_session() override;
+
+  void on_ready() override;
+  void on_bytes(std::string_view data) override;
+  void on_eof() override;
+  void on_turn() override;
+  void on_deadline() override;
+  void on_closed() override;
+  void on_server_stop() override;
+
+  // For http_exchange.
+  void respond(int status, std::string_view content_type, std::string body, const header_list& headers);
+  void respond(int status, std::string_view content_type, std::shared_ptr<const std::string> body,
+               const header_list& headers);
+  void start_stream(int status, std::string_view content_type, const header_list& headers);
+  bool write_chunk(std::string_view bytes);
+  bool write_chunk(std::shared_ptr<const std::string> bytes);
+  size_t queued() const { return connection_.queued(); }
+  void end_stream();
+  void abort() { connection_.abort(); }
+  void exchange_dropped();
+  /// Sends the 101 and ends the exchange. Null (and a 503 is sent) when too many upgrades are open.
+  std::shared_ptr<byte_stream> upgrade(const header_list& headers);
+
+  connection& conn() { return connection_; }
+  void tunnel_dropped(std::function<void()> on_close);
+  bool tunnel_write(std::string bytes);
+  const http_limits& limits() { return connection_.core().limits; }
+
+private:
+  using parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  enum class phase { idle, header, body, busy, stream, upgraded, done };
+
+  bool wants_input() const { return phase_ <= phase::body && !connection_.finishing(); }
+  size_t process(std::string_view data);
+  void drain_input();
+  bool step(std::string_view data, size_t& used);
+  void begin_message();
+  bool take_header();
+  std::optional<std::string> fill_request();
+  void dispatch();
+  void refuse(int status, std::string_view content_type, std::string body);
+  void refuse_parse(const boost::beast::error_code& err);
+  std::string head(int status, std::string_view content_type, const header_list& headers,
+                   std::optional<size_t> length) const;
+  bool answer_has_body(int status) const;
+  void finish_message();
+  std::function<void()> detach();
+  bool after_write();
+  void deliver_to_tunnel();
+
+  connection& connection_;
+  phase phase_ = phase::idle;
+  std::unique_ptr<parser> parser_;
+  http_request request_;
+  std::string input_; ///< what arrived and cannot be consumed yet
+  http_exchange* exchange_ = nullptr;
+  tunnel* tunnel_ = nullptr;
+  std::function<void()> orphan_close_; ///< on_close of a tunnel that its owner dropped
+  bool processing_ = false, keep_alive_ = true, head_only_ = false, http10_ = false, chunked_ = false;
+  bool drain_wanted_ = false, eof_ = false, counted_ = false;
+};
+
+/// An upgraded connection.
+class tunnel final : public byte_stream, public std::enable_shared_from_this<tunnel> {
+public:
+  explicit tunnel(http_session* session) : session_(session) {}
+  ~tunnel() override;
+  void on_data(std::function<void(std::string_view)> f) override;
+  void on_end(std::function<void()> f) override { on_end_ = std::move(f); }
+  void on_drain(std::function<void()> f) override { on_drain_ = std::move(f); }
+  void on_close(std::function<void()> f) override;
+  void on_shutdown(std::function<void()> f) override { on_shutdown_ = std::move(f); }
+  bool write(std::string bytes) override;
+  size_t queued() const override;
+  void pause_reading() override;
+  void resume_reading() override;
+  void close() override;
+  void abort() override;
+  bool is_open() const override;
+  void defer(std::function<void()> f) override;
+
+private:
+  friend class http_session;
+  http_session* session_;
+  bool paused_ = false, drain_wanted_ = false;
+  std::function<void(std::string_view)> on_data_;
+  std::function<void()> on_end_, on_drain_, on_close_, on_shutdown_;
+};
+
+/// Calls `f` so that it may be replaced or its owner end meanwhile.
+template <class F, class... Ts>
+void call_guarded(F& f, Ts... xs) {
+  if (!f) return;
+  auto running = std::move(f);
+  f = nullptr;
+  running(xs...);
+  if (!f) f = std::move(running);
+}
+
+} // namespace podium::http_detail

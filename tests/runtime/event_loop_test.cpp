@@ -1,0 +1,51 @@
+#include "runtime/loop/event_loop.hpp"
+
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <future>
+#include <thread>
+
+using namespace podium;
+
+BOOST_AUTO_TEST_SUITE(event_loop_calls)
+
+BOOST_AUTO_TEST_CASE(run_after_stop_returns_instead_of_waiting_for_ever) {
+  event_loop loop;
+  bool ran = false;
+  BOOST_TEST(loop.run([&] { ran = true; }));
+  BOOST_TEST(ran);
+  loop.stop();
+  BOOST_TEST(!loop.run([] {}));
+  BOOST_TEST(!loop.post([] {}));
+}
+
+BOOST_AUTO_TEST_CASE(every_accepted_post_runs_even_when_stop_races_with_it) {
+  for (int round = 0; round < 200; ++round) {
+    event_loop loop;
+    std::atomic<int> accepted = 0, ran = 0;
+    std::thread poster{[&] {
+      while (loop.post([&] { ++ran; }))
+        ++accepted;
+    }};
+    loop.stop();
+    poster.join();
+    BOOST_TEST_REQUIRE(ran == accepted);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(timers_fire_in_order_and_can_be_cancelled) {
+  event_loop loop;
+  std::promise<std::string> done;
+  std::string order;
+  loop.run([&] {
+    loop.after(std::chrono::milliseconds{2}, [&] {
+      order += "b";
+      done.set_value(order);
+    });
+    loop.after(std::chrono::milliseconds{0}, [&] { order += "a"; });
+    loop.cancel(loop.after(std::chrono::milliseconds{1}, [&] { order += "x"; }));
+  });
+  BOOST_TEST(done.get_future().get() == "ab");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
