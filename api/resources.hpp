@@ -1,0 +1,84 @@
+// The resources this API serves: one table. Everything else in api/ is generic over it: serving another kind
+// is another row here and a printer.
+#pragma once
+#include "config/schema.hpp"
+#include "messages/object.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace podium::api {
+
+struct table_printer;
+
+/// What may be done to a resource; the names are the API's verbs.
+enum verb : uint16_t {
+  v_create = 1,
+  v_delete = 2,
+  v_deletecollection = 4,
+  v_get = 8,
+  v_list = 16,
+  v_patch = 32,
+  v_update = 64,
+  v_watch = 128,
+};
+constexpr uint16_t read_verbs = v_get | v_list | v_watch;
+constexpr uint16_t all_verbs = 255;
+
+/// The verbs of a mask, by name, sorted as discovery shows them.
+std::vector<std::string_view> verb_names(uint16_t verbs);
+
+/// What stands behind a URL below an object.
+enum class subresource_kind : uint8_t { status, log, exec, attach, binding, finalize };
+
+struct subresource {
+  std::string_view name;
+  subresource_kind kind;
+  uint16_t verbs;
+  std::string_view response_kind; ///< "" is the resource's own kind
+};
+
+/// A field selector key and where its value lies in the document ("spec.nodeName").
+struct selectable_field {
+  std::string_view label, path;
+};
+
+/// One row: a resource in one group and version.
+struct resource {
+  std::string_view plural, singular, kind, group, version;
+  bool namespaced = true;
+  std::vector<std::string_view> short_names, categories;
+  uint16_t verbs = all_verbs;
+  std::vector<subresource> subresources;
+  std::vector<selectable_field> fields; ///< beside metadata.name and metadata.namespace
+  const table_printer* printer = nullptr;
+  /// The registry's name of the resource whose objects these are: events.k8s.io serves the core events.
+  std::string_view stored_as;
+  /// Turns a stored document into this version's form; null when they are the same.
+  void (*convert)(boost::json::object& document) = nullptr;
+
+  /// "pods", "leases.coordination.k8s.io": as errors name it, and the registry.
+  std::string qualified() const;
+  /// "v1", "coordination.k8s.io/v1".
+  std::string group_version() const;
+  config::group_version_kind gvk() const;
+  const subresource* find_subresource(std::string_view name) const;
+  bool allows(verb v) const { return (verbs & v) != 0; }
+};
+
+/// All rows, in discovery order.
+std::span<const resource> all_resources();
+
+/// The row of a URL's group, version and plural, or null.
+const resource* find_resource(std::string_view group, std::string_view version, std::string_view plural);
+
+/// The group-versions that have rows, in order of first appearance.
+struct group_version {
+  std::string_view group, version;
+  bool operator==(const group_version&) const = default;
+};
+std::span<const group_version> all_group_versions();
+
+} // namespace podium::api
