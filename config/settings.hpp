@@ -1,0 +1,118 @@
+// The daemon's settings: one struct of defaults, one table with names and explanations, one strict YAML
+// reader.
+#pragma once
+#include "config/document.hpp"
+
+#include <caf/expected.hpp>
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace podium::config {
+
+using std::chrono::nanoseconds;
+
+/// Another place to pull from, tried in order before the registry itself: a local OCI layout or a registry.
+struct registry_mirror {
+  std::string layout;    ///< directory of an OCI image layout; its images are named by full reference
+  std::string registry;  ///< host[:port][/prefix]
+  bool insecure = false; ///< plain HTTP or a certificate that is not checked
+  bool operator==(const registry_mirror&) const = default;
+};
+
+/// Delays between attempts: first, then × factor each time, at most max; forgotten after reset without
+/// failure.
+struct back_off_settings {
+  nanoseconds first = std::chrono::seconds{10};
+  double factor = 2.0;
+  nanoseconds max = std::chrono::minutes{5};
+  nanoseconds reset = std::chrono::minutes{10};
+};
+
+/// Bounds of the API server. All counts are of the whole daemon.
+struct api_settings {
+  std::string listen = "127.0.0.1:6443";
+  int64_t max_connections = 10'000;
+  int64_t max_watches = 10'000;
+  int64_t max_header_bytes = 64 * 1024;
+  int64_t max_body_bytes = 3 * 1024 * 1024;
+  nanoseconds idle_timeout = std::chrono::minutes{2};
+  nanoseconds watch_timeout = std::chrono::minutes{30};
+};
+
+struct network_settings {
+  std::string pod_cidr = "10.85.0.0/16";
+  std::string bridge = "podium0";
+  int64_t mtu = 0; ///< 0: that of the default route
+};
+
+struct log_settings {
+  int64_t max_bytes = 10 * 1024 * 1024; ///< of one container's log file before it is rotated
+  int64_t max_files = 5;
+};
+
+struct image_settings {
+  int64_t parallel_pulls = 3;
+  nanoseconds pull_timeout = std::chrono::minutes{15};
+};
+
+struct grace_settings {
+  double factor = 1.0; ///< multiplies every termination grace period
+  nanoseconds minimum = std::chrono::seconds{2};
+};
+
+struct store_settings {
+  std::string kind = "sqlite";    ///< or "memory"
+  int64_t watch_history = 10'000; ///< changes kept for watchers, per resource
+};
+
+struct event_settings {
+  nanoseconds ttl = std::chrono::hours{1};
+  int64_t max_count = 20'000;
+};
+
+/// Everything that can be set. A default-made one is what the daemon runs with when no file is given.
+struct settings {
+  std::string data_dir = "/var/lib/podium";
+  std::string run_dir = "/run/podium";
+  std::string node_name; ///< empty: the machine's host name
+  std::map<std::string, std::string> node_labels;
+  int64_t max_pods = 110;
+  std::string runtime = "auto"; ///< or "crun", "runc"
+  std::string log_level = "info";
+  api_settings api;
+  network_settings network;
+  std::map<std::string, std::vector<registry_mirror>> registry_mirrors; ///< by registry host
+  image_settings images;
+  back_off_settings crash_loop_back_off;
+  back_off_settings image_pull_back_off;
+  grace_settings grace;
+  log_settings logs;
+  store_settings store;
+  event_settings events;
+};
+
+/// What the documentation says of one setting.
+struct setting_info {
+  std::string_view path;     ///< "crashLoopBackOff.first"
+  std::string_view type;     ///< "duration", "text", "integer", …
+  std::string default_value; ///< as it would stand in the file
+  std::string_view doc;
+};
+
+/// All settings, in the order of the documentation.
+std::vector<setting_info> all_settings();
+
+/// Reads settings over the defaults. Errors (errc::bad_request), all of them, as "file:line:column: …", one a
+/// line.
+caf::expected<settings> parse_settings(std::string_view yaml, const std::string& source = {});
+
+/// Reads a settings file.
+caf::expected<settings> read_settings(const std::string& path);
+
+/// A commented YAML file with every setting at its default: what `podium settings` prints.
+std::string settings_reference();
+
+} // namespace podium::config
