@@ -57,4 +57,30 @@ struct scheduler_stats {
 BOOST_DESCRIBE_STRUCT(scheduler_stats, (), (bound, unschedulable, queued))
 using scheduler_actor = caf::typed_actor<caf::replies_to<get_scheduler_stats>::with<scheduler_stats>>;
 
+struct get_node_stats {};
+BOOST_DESCRIBE_STRUCT(get_node_stats, (), ())
+struct node_stats {
+  uint64_t pods = 0;
+};
+BOOST_DESCRIBE_STRUCT(node_stats, (), (pods))
+
+// -- one node
+// ---------------------------------------------------------------------------------------------------------
+
+/// One pull per image at a time, by policy.
+using image_puller_actor = caf::typed_actor<caf::replies_to<ensure_image>::with<image_info>>;
+
+/// Owns the node object, its lease and its pods.
+using node_actor =
+    caf::typed_actor<caf::reacts_to<pod_report>, caf::replies_to<get_node_stats>::with<node_stats>>;
+
+/// One pod: sync, terminating, terminated.
+using pod_actor = caf::typed_actor<caf::reacts_to<pod_update>, caf::reacts_to<container_report>>;
+
+/// One container: start, restart by policy with back-off, hooks, kill.
+using container_actor = caf::typed_actor<caf::reacts_to<container_goal>, caf::reacts_to<probe_report>>;
+
+/// One probe of one container.
+using probe_actor = caf::typed_actor<caf::reacts_to<probe_target>>;
+
 } // namespace podium

@@ -47,34 +47,43 @@ BOOST_DESCRIBE_STRUCT(instance_memory, (),
                       (attempt, container_id, image_id, phase, started_at, finished_at, exit_code, reason,
                        message))
 
+/// An image back-off and its last words. Source: pod-semantics §7.
+struct pull_memory {
+  nanoseconds delay{0};
+  nano_time failed_at;
+  std::string reason, message; ///< ErrImagePull, ... of the last try
+};
+BOOST_DESCRIBE_STRUCT(pull_memory, (), (delay, failed_at, reason, message))
+
 /// What of a container outlives its actor: the pod keeps it, and the node's records carry it over a daemon
 /// restart.
 struct container_memory {
   std::optional<instance_memory> current, previous;
+  std::optional<uint32_t> next_attempt;        ///< a start that is decided and not yet created
   std::string waiting_reason, waiting_message; ///< why no instance runs: CrashLoopBackOff, ErrImagePull, ...
   std::string image;                           ///< of the current instance: a change replaces it
-  back_off_memory back_off, pull_back_off;
-  std::string last_pull_error;
+  back_off_memory back_off;
+  pull_memory pull;
   bool started = false, ready = false;
   std::optional<kill_memory> kill;
   std::map<std::string, probe_memory> probes; ///< by probe_kind
 };
 BOOST_DESCRIBE_STRUCT(container_memory, (),
-                      (current, previous, waiting_reason, waiting_message, image, back_off, pull_back_off,
-                       last_pull_error, started, ready, kill, probes))
+                      (current, previous, next_attempt, waiting_reason, waiting_message, image, back_off,
+                       pull, started, ready, kill, probes))
 
 /// What of a pod outlives its actor.
 struct pod_memory {
   std::string phase; ///< sticky once terminal
   bool terminating = false;
   std::string reason, message; ///< of status: DeadlineExceeded, Evicted, ...
-  std::optional<nano_time> start_time, kill_deadline;
+  std::string pod_ip;          ///< of the sandbox; "" when there is none
+  std::optional<nano_time> start_time;
   std::map<std::string, container_memory> containers;
   std::vector<condition> conditions;
 };
 BOOST_DESCRIBE_STRUCT(pod_memory, (),
-                      (phase, terminating, reason, message, start_time, kill_deadline, containers,
-                       conditions))
+                      (phase, terminating, reason, message, pod_ip, start_time, containers, conditions))
 
 /// A memory inside a message: shared and unchangeable, shown by its hash.
 template <class T>
@@ -88,5 +97,87 @@ typename Inspector::result_type inspect(Inspector& f, memory_ref<T>& x) {
   uint64_t hash = x.ptr ? fnv1a(boost::json::serialize(to_json(*x.ptr))) : 0;
   return f(caf::meta::type_name("memory"), hash);
 }
+
+// -- between a node and its pods
+// --------------------------------------------------------------------------------------
+
+/// The latest version of a pod, to its actor. `removed`: the registry no longer has it (force delete): end it
+/// now.
+struct pod_update {
+  object_ref object;
+  bool removed = false;
+};
+BOOST_DESCRIBE_STRUCT(pod_update, (), (object, removed))
+
+/// A pod's state, whole, to its node: what to publish, what to remember, and whether nothing of it is left to
+/// do.
+struct pod_report {
+  std::string uid;
+  document_ref status;
+  memory_ref<pod_memory> memory;
+  bool terminated = false;
+};
+BOOST_DESCRIBE_STRUCT(pod_report, (), (uid, status, memory, terminated))
+
+// -- between a pod and its containers
+// ---------------------------------------------------------------------------------
+
+/// What a pod wants of a container.
+enum class container_wish : uint8_t {
+  hold, ///< do not start yet: no sandbox
+  run,  ///< run it by its restart policy
+  stop, ///< end it within grace_seconds, start it no more
+};
+BOOST_DESCRIBE_ENUM(container_wish, hold, run, stop)
+
+struct container_goal {
+  object_ref pod;
+  container_wish wish = container_wish::hold;
+  std::string pod_ip;
+  int64_t grace_seconds = 30; ///< for stop
+  bool deleting = false;      ///< the pod has a deletionTimestamp
+};
+BOOST_DESCRIBE_STRUCT(container_goal, (), (pod, wish, pod_ip, grace_seconds, deleting))
+
+/// A container's state, whole, to its pod. `settled`: nothing runs and nothing is to be started.
+struct container_report {
+  std::string name;
+  memory_ref<container_memory> memory;
+  bool settled = false;
+};
+BOOST_DESCRIBE_STRUCT(container_report, (), (name, memory, settled))
+
+// -- between a container and its probes
+// -------------------------------------------------------------------------------
+
+/// What a probe must know of its container, whole.
+struct probe_target {
+  container_key key;
+  std::string container_id, pod_ip; ///< id "" is no instance yet
+  bool running = false, terminated = false, restartable = true, started = false, deleting = false;
+  wall_time started_at;
+};
+BOOST_DESCRIBE_STRUCT(probe_target, (),
+                      (key, container_id, pod_ip, running, terminated, restartable, started, deleting,
+                       started_at))
+
+/// A probe's counters after a change, and the words of the last result.
+struct probe_report {
+  probe_kind kind = probe_kind::liveness;
+  memory_ref<probe_memory> memory;
+  std::string output;
+};
+BOOST_DESCRIBE_STRUCT(probe_report, (), (kind, memory, output))
+
+// -- images
+// -----------------------------------------------------------------------------------------------------------
+
+/// Asks the node's puller for an image by its pull policy; events go to the pod. Errors: image_pull,
+/// image_name, image_inspect; not_found: policy Never and absent.
+struct ensure_image {
+  object_ref pod;
+  std::string container, image, policy;
+};
+BOOST_DESCRIBE_STRUCT(ensure_image, (), (pod, container, image, policy))
 
 } // namespace podium

@@ -37,11 +37,14 @@ struct sandbox_info {
 };
 BOOST_DESCRIBE_STRUCT(sandbox_info, (), (id, ip, created_at))
 
-/// Kills what is left of a pod and removes all of it. Idempotent; a pod that is unknown is done.
+/// Kills what is left of a pod and takes its namespaces, network, mounts and cgroups down. `keep_records`:
+/// the records and logs of its ended containers stay (a pod that has finished still shows its logs).
+/// Idempotent; an unknown pod is done.
 struct remove_sandbox {
   std::string pod_uid;
+  bool keep_records = false;
 };
-BOOST_DESCRIBE_STRUCT(remove_sandbox, (), (pod_uid))
+BOOST_DESCRIBE_STRUCT(remove_sandbox, (), (pod_uid, keep_records))
 
 /// Everything the runtime needs to make one instance of a container. Environment values are already expanded.
 struct create_container {

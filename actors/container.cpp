@@ -1,0 +1,226 @@
+#include "actors/container.hpp"
+
+#include "actors/restart_rules.hpp"
+
+namespace podium {
+
+container::container(caf::actor_config& cfg, node_context_ptr ctx, std::string path, pod_actor parent,
+                     image_puller_actor puller, object_ref pod, size_t index, container_memory memory)
+    : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), parent_(std::move(parent)),
+      puller_(std::move(puller)), index_(index), memory_(std::move(memory)) {
+  goal_.pod = std::move(pod);
+}
+
+void container::on_start() {
+  busy_ = fetching_ = watching_ = settled_ = false;
+  ++operation_;
+  wake_ = 0;
+  image_id_.clear();
+  spawn_probes();
+  step();
+}
+
+void container::ended() {
+  parent_ = nullptr;
+  puller_ = nullptr;
+  probes_.clear();
+}
+
+container::behavior_type container::handlers() {
+  return {[this](const container_goal& goal) { take_goal(goal); },
+          [this](const probe_report& probe) { take_probe(probe); }};
+}
+
+const container_spec& container::spec() const {
+  return goal_.pod->as_pod().spec.containers.at(index_);
+}
+
+container_key container::key() const {
+  return {goal_.pod->uid(), spec().name, memory_.current ? memory_.current->attempt : 0};
+}
+
+bool container::running() const {
+  return memory_.current && memory_.current->phase == container_phase::running;
+}
+
+container_facts container::facts() const {
+  auto& key = goal_.pod->key();
+  return {&spec(),
+          restart_policy_of(goal_.pod->as_pod().spec, spec()),
+          goal_.wish,
+          goal_.deleting,
+          !image_id_.empty(),
+          key.name + "_" + key.ns + "(" + goal_.pod->uid() + ")"};
+}
+
+// -- what is wanted
+// ---------------------------------------------------------------------------------------------------
+
+void container::take_goal(const container_goal& goal) {
+  goal_ = goal;
+  if (goal_.wish == container_wish::stop) {
+    // Nobody waits for an image that is not wanted any more.
+    if (fetching_) begin(), busy_ = fetching_ = false;
+    kill_for("termination", "Stopping container " + spec().name, goal_.grace_seconds);
+  } else if (image_changed(spec(), memory_)) {
+    kill_for("spec", "Container " + spec().name + " definition changed, will be restarted", {});
+  }
+  tell_probes();
+  step();
+}
+
+void container::take_probe(const probe_report& probe) {
+  auto& known = memory_.probes[to_string(probe.kind)];
+  known = *probe.memory.ptr;
+  bool mine = memory_.current && known.container_id == memory_.current->container_id && running();
+  if (mine && probe.kind != probe_kind::readiness && known.stored == probe_verdict::failure) {
+    auto name = to_string(probe.kind);
+    auto& of = probe.kind == probe_kind::liveness ? spec().liveness_probe : spec().startup_probe;
+    kill_for(name, "Container " + spec().name + " failed " + name + " probe, will be restarted",
+             of ? of->termination_grace_period_seconds : std::nullopt);
+  }
+  step();
+}
+
+void container::kill_for(const std::string& reason, const std::string& message,
+                         std::optional<int64_t> grace) {
+  bool fresh = !memory_.kill && memory_.current && memory_.current->phase != container_phase::exited;
+  kill_memory kill;
+  kill.reason = reason;
+  kill.message = message;
+  // The pod's deletion wins over everything; a probe's own grace over the pod's.
+  auto spec_grace = goal_.pod->as_pod().spec.termination_grace_period_seconds.value_or(30);
+  kill.grace_seconds = goal_.wish == container_wish::stop ? goal_.grace_seconds : grace.value_or(spec_grace);
+  begin_kill(memory_, kill, wall_now());
+  if (fresh && memory_.kill) {
+    // What was under way for this instance (its start, its hook) is not waited for.
+    if (memory_.current->phase == container_phase::running) begin(), busy_ = false;
+    event("Normal", "Killing", message);
+  }
+}
+
+// -- the walk
+// ---------------------------------------------------------------------------------------------------------
+
+uint64_t container::begin() {
+  busy_ = true;
+  return ++operation_;
+}
+
+bool container::current(uint64_t operation) {
+  if (operation != operation_) return false;
+  busy_ = fetching_ = false;
+  return true;
+}
+
+void container::wake_at(wall_time when) {
+  cancel(wake_);
+  if (when == wall_time::max()) return;
+  wake_ = at(env()->epoch.to_clock(when), [this] { step(); });
+}
+
+void container::step() {
+  compute_flags();
+  if (busy_) {
+    // A hook that hangs is overtaken by the end of the grace.
+    if (memory_.kill && !memory_.kill->signalled && running() && wall_now() >= memory_.kill->deadline.value) {
+      memory_.kill->pre_stop_ran = true;
+      ++operation_;
+      busy_ = false;
+    } else {
+      return report();
+    }
+  }
+  auto decision = decide_container(facts(), ctx_->settings, wall_now(), memory_);
+  settled_ = decision.step == container_step::settled;
+  cancel(wake_);
+  if (running() && !watching_) watch();
+  switch (decision.step) {
+  case container_step::idle:
+  case container_step::settled:
+    break;
+  case container_step::wait:
+    if (memory_.waiting_reason == "CrashLoopBackOff" && back_off_event_ != memory_.waiting_message) {
+      back_off_event_ = memory_.waiting_message;
+      event("Warning", "BackOff",
+            "Back-off restarting failed container " + spec().name + " in pod " + facts().pod_name);
+    } else if (!memory_.pull.reason.empty() && memory_.waiting_reason == "ErrImagePull") {
+      // The failure is shown for a moment, then that it is being waited for.
+      auto flip = memory_.pull.failed_at.value + std::chrono::seconds{1};
+      if (wall_now() < flip && flip < decision.at) {
+        wake_at(flip);
+        break;
+      }
+      memory_.waiting_reason = "ImagePullBackOff";
+      memory_.waiting_message = "Back-off pulling image \"" + spec().image + "\": " + memory_.pull.reason
+                                + ": " + memory_.pull.message;
+      event("Normal", "BackOff", "Back-off pulling image \"" + spec().image + "\"");
+      event("Warning", "Failed", "Error: ImagePullBackOff");
+    }
+    wake_at(decision.at);
+    break;
+  case container_step::fetch_image:
+    fetch_image();
+    break;
+  case container_step::create:
+    create();
+    break;
+  case container_step::start:
+    start();
+    break;
+  case container_step::watch:
+    wake_at(decision.at);
+    break;
+  case container_step::pre_stop:
+    pre_stop();
+    break;
+  case container_step::terminate:
+    signal(0);
+    break;
+  case container_step::kill:
+    signal(9);
+    break;
+  }
+  report();
+}
+
+// -- image
+// ------------------------------------------------------------------------------------------------------------
+
+void container::fetch_image() {
+  auto op = begin();
+  fetching_ = true;
+  ask(
+      puller_, std::chrono::minutes{30},
+      [this, op](const image_info& info) {
+        if (!current(op)) return;
+        image_id_ = info.id;
+        memory_.pull = {};
+        if (memory_.waiting_reason.find("Image") != std::string::npos)
+          memory_.waiting_reason = memory_.waiting_message = {};
+        step();
+      },
+      [this, op](const caf::error& err) {
+        if (current(op)) fetch_failed(err);
+      },
+      ensure_image{goal_.pod, spec().name, spec().image, spec().image_pull_policy});
+}
+
+void container::fetch_failed(const caf::error& err) {
+  auto code = code_of(err);
+  auto& pull = memory_.pull;
+  auto delay = next_pull_delay(ctx_->settings.image_pull, wall_now(), pull);
+  pull.delay = delay;
+  pull.failed_at = {wall_now()};
+  pull.message = message_of(err);
+  pull.reason = code == errc::image_name      ? "InvalidImageName"
+                : code == errc::not_found     ? "ErrImageNeverPull"
+                : code == errc::image_inspect ? "ImageInspectError"
+                                              : "ErrImagePull";
+  memory_.waiting_reason = pull.reason;
+  memory_.waiting_message = pull.message;
+  event("Warning", "Failed", "Error: " + pull.reason);
+  step();
+}
+
+} // namespace podium

@@ -1,0 +1,79 @@
+// One container of a pod: fetches its image, starts it, watches it, restarts it by policy with back-off,
+// kills it with grace. What to do next is decided by container_rules; this actor carries it out and keeps
+// going from its memory.
+#pragma once
+#include "actors/container_rules.hpp"
+#include "actors/node_context.hpp"
+#include "core/base_actor.hpp"
+
+namespace podium {
+
+class container final : public base_actor<container_actor> {
+public:
+  /// `index` finds the container in the pod's spec; `memory` is what an earlier actor of it reported last.
+  container(caf::actor_config& cfg, node_context_ptr ctx, std::string path, pod_actor parent,
+            image_puller_actor puller, object_ref pod, size_t index, container_memory memory);
+
+protected:
+  behavior_type handlers() override;
+  void on_start() override;
+  void ended() override;
+
+private:
+  const container_spec& spec() const;
+  container_key key() const;
+  container_facts facts() const;
+  bool running() const;
+
+  void take_goal(const container_goal& goal);
+  void take_probe(const probe_report& report);
+  void step();
+  void wake_at(wall_time when);
+
+  // One operation is under way at a time; a newer one makes the answer of an older one void.
+  uint64_t begin();
+  bool current(uint64_t operation);
+
+  void fetch_image();
+  void fetch_failed(const caf::error& err);
+  void create();
+  void created(const container_created& answer);
+  void start();
+  void started(const container_started& answer);
+  void start_failed(const caf::error& err);
+  void post_start();
+  void watch();
+  void ended_instance(const container_exit& exit);
+  void pre_stop();
+  void run_hook(const lifecycle_handler& hook, nanoseconds limit,
+                std::function<void(const std::string& error)> then);
+  void signal(int32_t number);
+  void resync_with_runtime();
+  void retry_later(const std::string& reason, const caf::error& err);
+
+  void kill_for(const std::string& reason, const std::string& message, std::optional<int64_t> grace_seconds);
+  void compute_flags();
+  void spawn_probes();
+  void spawn_probe(probe_kind kind, const probe_spec& probe);
+  void tell_probes();
+  void report();
+  void event(const char* type, const char* reason, std::string message);
+
+  const node_context_ptr ctx_;
+  pod_actor parent_;
+  image_puller_actor puller_;
+  const size_t index_;
+  // Survives a restart in place.
+  container_memory memory_;
+  container_goal goal_;
+  std::map<probe_kind, probe_actor> probes_;
+  std::string last_report_;
+  // Volatile.
+  uint64_t operation_ = 0;
+  bool busy_ = false, fetching_ = false, watching_ = false, settled_ = false;
+  std::string image_id_;
+  deadline_set::id wake_ = 0;
+  std::string back_off_event_;
+};
+
+} // namespace podium

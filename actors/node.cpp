@@ -1,0 +1,342 @@
+#include "actors/node.hpp"
+
+#include "actors/container_rules.hpp"
+#include "actors/image_puller.hpp"
+#include "actors/pod.hpp"
+#include "actors/pod_resources.hpp"
+
+namespace podium {
+namespace {
+
+const std::string memory_prefix = "/node/pods/";
+
+bool terminal(const pod& p) {
+  return p.status.phase == "Succeeded" || p.status.phase == "Failed";
+}
+
+} // namespace
+
+node_agent::node_agent(caf::actor_config& cfg, node_context ctx, std::string path)
+    : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)) {}
+
+void node_agent::on_start() {
+  if (!up_) ctx_.started_at = now();
+  for (auto& [uid, e] : pods_)
+    e.publishing = e.storing = false;
+  load_machine();
+}
+
+void node_agent::ended() {
+  puller_ = nullptr;
+  pods_.clear();
+  shared_.reset();
+}
+
+node_agent::behavior_type node_agent::handlers() {
+  return {[this](const pod_report& report) { take_report(report); },
+          [this](const get_node_stats&) { return node_stats{pods_.size()}; }};
+}
+
+// -- coming up
+// --------------------------------------------------------------------------------------------------------
+
+void node_agent::retry(void (node_agent::*step)()) {
+  after(std::chrono::seconds{1}, [this, step] { (this->*step)(); });
+}
+
+void node_agent::load_machine() {
+  ask(
+      ctx_.runtime, ctx_.settings.request_timeout,
+      [this](const machine_facts& facts) {
+        ctx_.machine = facts;
+        ctx_.machine.allocatable["pods"] = ctx_.machine.capacity["pods"] =
+            std::to_string(ctx_.settings.max_pods);
+        if (!shared_) shared_ = std::make_shared<const node_context>(ctx_);
+        if (!puller_) {
+          puller_ = this->spawn<image_puller>(shared_, path() + "/images");
+          adopt_child(puller_, [this](const caf::error&) {
+            puller_ = this->spawn<image_puller>(shared_, path() + "/images");
+          });
+        }
+        register_node();
+        if (up_)
+          list_pods();
+        else
+          load_memories();
+      },
+      [this](const caf::error&) { retry(&node_agent::load_machine); }, get_machine_facts{});
+}
+
+void node_agent::load_memories() {
+  ask(
+      ctx_.store, ctx_.settings.request_timeout,
+      [this](const store_rows& rows) {
+        for (auto& row : rows.rows) {
+          boost::system::error_code ec;
+          auto document = boost::json::parse(row.value, ec);
+          if (!ec) from_json(document, memories_[row.key.substr(memory_prefix.size())]);
+        }
+        load_records();
+      },
+      [this](const caf::error&) { retry(&node_agent::load_memories); }, store_range{memory_prefix});
+}
+
+void node_agent::load_records() {
+  ask(
+      ctx_.runtime, ctx_.settings.request_timeout,
+      [this](const runtime_records& records) {
+        auto containers = records.containers;
+        std::sort(containers.begin(), containers.end(), [](auto& a, auto& b) { return a.key < b.key; });
+        for (auto& c : containers)
+          adopt_record(memories_[c.key.pod_uid].containers[c.key.name], c);
+        for (auto& s : records.sandboxes)
+          memories_[s.pod_uid].pod_ip = s.info.ip;
+        for (auto& [uid, m] : memories_)
+          orphans_.insert(uid);
+        list_pods();
+      },
+      [this](const caf::error&) { retry(&node_agent::load_records); }, list_runtime{});
+}
+
+void node_agent::list_pods() {
+  ask(
+      ctx_.registry, ctx_.settings.request_timeout, [this](const object_list& list) { take_list(list); },
+      [this](const caf::error&) { retry(&node_agent::list_pods); }, list_objects{"pods", ""});
+}
+
+void node_agent::take_list(const object_list& list) {
+  std::set<std::string> seen;
+  for (auto& ref : list.items) {
+    if (ref->as_pod().spec.node_name != ctx_.settings.node_name) continue;
+    seen.insert(ref->uid());
+    take_pod(ref);
+  }
+  std::vector<std::string> lost;
+  for (auto& [uid, e] : pods_)
+    if (!seen.contains(uid)) lost.push_back(uid);
+  for (auto& uid : lost)
+    lose_pod(uid);
+  up_ = true;
+  remove_orphans();
+  watch_pods(list.resource_version);
+}
+
+void node_agent::watch_pods(uint64_t since) {
+  ask(
+      ctx_.registry, ctx_.settings.resync,
+      [this](const watch_batch& batch) {
+        for (auto& event : batch.events) {
+          if (event.object->as_pod().spec.node_name != ctx_.settings.node_name) continue;
+          if (event.type == watch_type::deleted)
+            lose_pod(event.object->uid());
+          else
+            take_pod(event.object);
+        }
+        watch_pods(batch.resource_version);
+      },
+      [this, since](const caf::error& err) {
+        if (code_of(err) == errc::timeout)
+          watch_pods(since);
+        else
+          retry(&node_agent::list_pods);
+      },
+      watch_next{"pods", since, 500});
+}
+
+// -- pods
+// -------------------------------------------------------------------------------------------------------------
+
+void node_agent::take_pod(const object_ref& object) {
+  auto& uid = object->uid();
+  orphans_.erase(uid);
+  auto [i, fresh] = pods_.try_emplace(uid);
+  auto& e = i->second;
+  if (!fresh && e.object->resource_version() >= object->resource_version()) return;
+  e.object = object;
+  if (!fresh) {
+    if (e.actor) this->send(e.actor, pod_update{object, e.removed});
+    if (e.terminated) finish(uid);
+    return;
+  }
+  if (auto known = memories_.extract(uid)) {
+    e.memory = std::move(known.mapped());
+  } else if (auto fault = admission_fault(object->as_pod()); !fault.empty()) {
+    return reject(e, fault);
+  }
+  spawn_pod(uid);
+}
+
+void node_agent::lose_pod(const std::string& uid) {
+  auto i = pods_.find(uid);
+  if (i == pods_.end()) return;
+  i->second.removed = true;
+  if (i->second.actor && !i->second.terminated)
+    this->send(i->second.actor, pod_update{i->second.object, true});
+  else
+    finish(uid);
+}
+
+void node_agent::spawn_pod(const std::string& uid) {
+  auto& e = pods_[uid];
+  auto& key = e.object->key();
+  e.actor =
+      this->spawn<pod_supervisor>(shared_, path() + "/" + key.ns + "/" + key.name,
+                                  caf::actor_cast<node_actor>(this), puller_, e.object, e.removed, e.memory);
+  adopt_child(e.actor, [this, uid](const caf::error&) {
+    if (auto again = pods_.find(uid); again != pods_.end()) {
+      again->second.actor = nullptr;
+      spawn_pod(uid);
+    }
+  });
+}
+
+std::string node_agent::admission_fault(const pod& wanted) const {
+  if (terminal(wanted) || wanted.metadata.deletion_timestamp) return {};
+  resource_amounts used;
+  int64_t count = 0;
+  for (auto& [uid, e] : pods_) {
+    if (e.rejected || terminal(e.object->as_pod()) || uid == wanted.metadata.uid) continue;
+    auto r = pod_requests_of(e.object->as_pod().spec);
+    used.cpu_millicores += r.cpu_millicores;
+    used.memory_bytes += r.memory_bytes;
+    ++count;
+  }
+  auto asked = pod_requests_of(wanted.spec);
+  auto short_of = [](const char* what, int64_t want, int64_t have, int64_t capacity) {
+    return want > 0 && want + have > capacity
+               ? std::string{what} + ", requested: " + std::to_string(want)
+                     + ", used: " + std::to_string(have) + ", capacity: " + std::to_string(capacity)
+               : std::string{};
+  };
+  auto fault =
+      short_of("cpu", asked.cpu_millicores, used.cpu_millicores, amount_of(ctx_.machine.allocatable, "cpu"));
+  if (fault.empty())
+    fault = short_of("memory", asked.memory_bytes, used.memory_bytes,
+                     amount_of(ctx_.machine.allocatable, "memory"));
+  if (fault.empty()) fault = short_of("pods", 1, count, ctx_.settings.max_pods);
+  return fault;
+}
+
+void node_agent::reject(entry& e, const std::string& fault) {
+  e.rejected = true;
+  pod_status status = e.object->as_pod().status;
+  status.phase = "Failed";
+  status.reason = "OutOf" + fault.substr(0, fault.find(','));
+  status.message = "Pod was rejected: Node didn't have enough resource: " + fault;
+  e.status = make_document(to_json(status));
+  this->send(ctx_.recorder, pod_event(ctx_, *e.object, "", "Warning", status.reason, status.message));
+  publish(e.object->uid());
+}
+
+void node_agent::take_report(const pod_report& report) {
+  auto i = pods_.find(report.uid);
+  if (i == pods_.end()) return;
+  auto& e = i->second;
+  e.memory = *report.memory.ptr;
+  e.status = report.status;
+  e.terminated = report.terminated;
+  remember(report.uid);
+  publish(report.uid);
+}
+
+void node_agent::publish(const std::string& uid) {
+  auto& e = pods_[uid];
+  if (e.publishing) return;
+  if (!e.status.ptr || e.removed) return finish(uid);
+  e.publishing = true;
+  auto sent = e.status;
+  auto done_with = [this, uid, sent](bool keep) {
+    auto i = pods_.find(uid);
+    if (i == pods_.end()) return;
+    i->second.publishing = false;
+    if (!keep && i->second.status.ptr == sent.ptr) i->second.status = {};
+    publish(uid);
+  };
+  ask(
+      ctx_.registry, ctx_.settings.request_timeout, [done_with](const object_ref&) { done_with(false); },
+      [this, done_with](const caf::error& err) {
+        auto code = code_of(err);
+        // The object is gone or another: the watch will say so.
+        if (code == errc::not_found || code == errc::conflict) return done_with(false);
+        after(std::chrono::seconds{1}, [done_with] { done_with(true); });
+      },
+      put_status{e.object->key(), uid, sent});
+}
+
+void node_agent::remember(const std::string& uid) {
+  auto i = pods_.find(uid);
+  if (i == pods_.end() || i->second.storing) return;
+  auto text = boost::json::serialize(to_json(i->second.memory));
+  if (text == i->second.stored) return;
+  i->second.storing = true;
+  auto done_with = [this, uid](std::string written) {
+    auto e = pods_.find(uid);
+    if (e == pods_.end()) return;
+    e->second.storing = false;
+    e->second.stored = std::move(written);
+    remember(uid);
+  };
+  ask(
+      ctx_.store, ctx_.settings.request_timeout, [done_with, text](const ack&) { done_with(text); },
+      // A full disk loses the memory of this change, not the supervision; the next change is written again.
+      [this, uid, done_with](const caf::error&) {
+        after(std::chrono::seconds{5}, [done_with] { done_with({}); });
+      },
+      store_commit{{{memory_prefix + uid, text, 0}}});
+}
+
+void node_agent::finish(const std::string& uid) {
+  auto i = pods_.find(uid);
+  if (i == pods_.end()) return;
+  auto& e = i->second;
+  if (e.removed && (e.terminated || !e.actor)) return forget(uid);
+  if (!e.terminated || e.publishing || e.status.ptr || !e.object->meta().deletion_timestamp) return;
+  e.publishing = true;
+  delete_object request;
+  request.key = e.object->key();
+  request.grace_seconds = 0;
+  request.uid = uid;
+  ask(
+      ctx_.registry, ctx_.settings.request_timeout,
+      [this, uid](const delete_result& result) {
+        if (result.removed) return forget(uid);
+        // Finalizers hold it: the watch tells when it goes.
+        if (auto again = pods_.find(uid); again != pods_.end()) again->second.publishing = false;
+      },
+      [this, uid](const caf::error& err) {
+        if (code_of(err) == errc::not_found || code_of(err) == errc::conflict) return forget(uid);
+        after(std::chrono::seconds{1}, [this, uid] {
+          if (auto again = pods_.find(uid); again != pods_.end()) again->second.publishing = false;
+          finish(uid);
+        });
+      },
+      request);
+}
+
+void node_agent::forget(const std::string& uid) {
+  auto i = pods_.find(uid);
+  if (i == pods_.end()) return;
+  if (i->second.actor) dismiss_child(i->second.actor);
+  pods_.erase(i);
+  ask(
+      ctx_.store, ctx_.settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
+      store_commit{{{memory_prefix + uid, "", 0}}});
+}
+
+void node_agent::remove_orphans() {
+  for (auto& uid : orphans_) {
+    ask(
+        ctx_.runtime, ctx_.settings.request_timeout,
+        [this, uid](const ack&) {
+          orphans_.erase(uid);
+          memories_.erase(uid);
+          ask(
+              ctx_.store, ctx_.settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
+              store_commit{{{memory_prefix + uid, "", 0}}});
+        },
+        [this](const caf::error&) { after(ctx_.settings.resync, [this] { remove_orphans(); }); },
+        remove_sandbox{uid, false});
+  }
+}
+
+} // namespace podium

@@ -1,0 +1,37 @@
+// What a node's actors share: the ports they speak to and the settings they obey.
+#pragma once
+#include "core/actor_env.hpp"
+#include "messages/interfaces.hpp"
+#include "messages/node_settings.hpp"
+
+namespace podium {
+
+struct node_context {
+  env_ptr env;
+  node_settings settings;
+  container_runtime_actor runtime;
+  image_service_actor images;
+  probe_executor_actor prober;
+  event_recorder_actor recorder;
+  registry_actor registry;
+  store_actor store;
+  clock_time started_at; ///< of the node: probes of a node that just came up are spread
+  machine_facts machine; ///< as the runtime told them when the node came up
+};
+using node_context_ptr = std::shared_ptr<const node_context>;
+
+/// The event `reason` about a pod, or about one of its containers.
+inline record_event pod_event(const node_context& ctx, const object& pod, const std::string& container,
+                              std::string type, std::string reason, std::string message) {
+  return {pod.key(),
+          "Pod",
+          pod.uid(),
+          container.empty() ? "" : "spec.containers{" + container + "}",
+          std::move(type),
+          std::move(reason),
+          std::move(message),
+          "kubelet",
+          ctx.settings.node_name};
+}
+
+} // namespace podium

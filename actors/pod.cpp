@@ -1,0 +1,232 @@
+#include "actors/pod.hpp"
+
+#include "actors/container.hpp"
+#include "actors/pod_resources.hpp"
+#include "actors/pod_rules.hpp"
+
+namespace podium {
+
+pod_supervisor::pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std::string path,
+                               node_actor parent, image_puller_actor puller, object_ref pod, bool removed,
+                               pod_memory memory)
+    : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), parent_(std::move(parent)),
+      puller_(std::move(puller)), object_(std::move(pod)), removed_(removed), memory_(std::move(memory)) {}
+
+void pod_supervisor::on_start() {
+  busy_ = has_sandbox_ = false;
+  deadline_ = 0;
+  if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
+  spawn_containers();
+  resync_ = after(ctx_->settings.resync, [this] { tell_containers(); });
+  watch_deadline();
+  step();
+}
+
+void pod_supervisor::ended() {
+  parent_ = nullptr;
+  puller_ = nullptr;
+  containers_.clear();
+}
+
+pod_supervisor::behavior_type pod_supervisor::handlers() {
+  return {[this](const pod_update& update) { take_update(update); },
+          [this](const container_report& report) { take_report(report); }};
+}
+
+void pod_supervisor::take_update(const pod_update& update) {
+  if (update.object && update.object->resource_version() >= object_->resource_version())
+    object_ = update.object;
+  removed_ = removed_ || update.removed;
+  watch_deadline();
+  step();
+}
+
+void pod_supervisor::take_report(const container_report& report) {
+  auto i = containers_.find(report.name);
+  if (i == containers_.end()) return;
+  i->second.settled = report.settled;
+  memory_.containers[report.name] = *report.memory.ptr;
+  step();
+}
+
+// -- what is so
+// -------------------------------------------------------------------------------------------------------
+
+bool pod_supervisor::any_alive() const {
+  for (auto& [name, m] : memory_.containers)
+    if (m.current && m.current->phase != container_phase::exited) return true;
+  return false;
+}
+
+bool pod_supervisor::all_settled() const {
+  for (auto& [name, c] : containers_)
+    if (!c.settled) return false;
+  return !any_alive();
+}
+
+bool pod_supervisor::gone() const {
+  return removed_ || object_->meta().deletion_timestamp.has_value();
+}
+
+bool pod_supervisor::should_terminate() const {
+  if (gone() || !memory_.reason.empty()) return true;
+  auto phase = current_status().phase;
+  return phase == "Succeeded" || phase == "Failed";
+}
+
+pod_status pod_supervisor::current_status() const {
+  pod_facts facts;
+  auto& p = object_->as_pod();
+  facts.object = &p;
+  facts.memory = &memory_;
+  facts.terminal = memory_.terminating && torn_down_;
+  facts.may_publish_terminal = !any_alive();
+  for (auto& a : ctx_->machine.addresses)
+    if (a.type == "InternalIP") facts.host_ip = a.address;
+  if (!torn_down_ && !memory_.pod_ip.empty()) facts.pod_ip = memory_.pod_ip;
+  return pod_status_of(facts, wall_now());
+}
+
+// -- the walk
+// ---------------------------------------------------------------------------------------------------------
+
+void pod_supervisor::step() {
+  if (!memory_.terminating && should_terminate()) {
+    memory_.terminating = true;
+    tell_containers();
+  } else if (memory_.terminating) {
+    tell_containers();
+  }
+  if (busy_) return report();
+  if (memory_.terminating) {
+    // A finished pod keeps its records and logs until it is deleted; then they go too.
+    if (all_settled() && (!torn_down_ || (records_kept_ && gone()))) tear_down();
+  } else if (!has_sandbox_) {
+    make_sandbox();
+  }
+  report();
+}
+
+void pod_supervisor::make_sandbox() {
+  busy_ = true;
+  ask(
+      ctx_->runtime, ctx_->settings.request_timeout,
+      [this](const sandbox_info& info) {
+        busy_ = false;
+        has_sandbox_ = true;
+        memory_.pod_ip = info.ip;
+        if (object_->as_pod().spec.host_network)
+          for (auto& a : ctx_->machine.addresses)
+            if (a.type == "InternalIP") memory_.pod_ip = a.address;
+        tell_containers();
+        step();
+      },
+      [this](const caf::error& err) {
+        event("Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + message_of(err));
+        after(ctx_->settings.sandbox_retry, [this] {
+          busy_ = false;
+          step();
+        });
+        // An end does not wait for the next try.
+        if (memory_.terminating) busy_ = false;
+      },
+      make_create_sandbox(*object_, object_->as_pod()));
+}
+
+void pod_supervisor::tear_down() {
+  busy_ = true;
+  bool keep = !gone();
+  ask(
+      ctx_->runtime, ctx_->settings.request_timeout,
+      [this, keep](const ack&) {
+        busy_ = false;
+        torn_down_ = true;
+        records_kept_ = keep;
+        has_sandbox_ = false;
+        step();
+      },
+      [this](const caf::error&) {
+        after(ctx_->settings.sandbox_retry, [this] {
+          busy_ = false;
+          step();
+        });
+      },
+      remove_sandbox{object_->uid(), keep});
+}
+
+void pod_supervisor::watch_deadline() {
+  cancel(deadline_);
+  auto seconds = object_->as_pod().spec.active_deadline_seconds;
+  if (!seconds || memory_.terminating || !memory_.start_time) return;
+  auto due = memory_.start_time->value + std::chrono::seconds{*seconds};
+  deadline_ = at(env()->epoch.to_clock(due), [this] {
+    if (memory_.terminating) return;
+    memory_.reason = "DeadlineExceeded";
+    memory_.message = "Pod was active on the node longer than the specified deadline";
+    event("Normal", "DeadlineExceeded", memory_.message);
+    step();
+  });
+}
+
+// -- containers
+// -------------------------------------------------------------------------------------------------------
+
+void pod_supervisor::spawn_containers() {
+  auto& specs = object_->as_pod().spec.containers;
+  for (size_t i = 0; i < specs.size(); ++i)
+    if (!containers_[specs[i].name].actor) spawn_container(i);
+  tell_containers();
+}
+
+void pod_supervisor::spawn_container(size_t index) {
+  auto name = object_->as_pod().spec.containers[index].name;
+  auto actor = this->spawn<container>(ctx_, path() + "/" + name, caf::actor_cast<pod_actor>(this), puller_,
+                                      object_, index, memory_.containers[name]);
+  containers_[name] = {actor, false};
+  adopt_child(actor, [this, index, name](const caf::error&) {
+    containers_[name].actor = nullptr;
+    spawn_container(index);
+    tell_containers();
+  });
+}
+
+void pod_supervisor::tell_containers() {
+  container_goal goal;
+  goal.pod = object_;
+  goal.wish = memory_.terminating ? container_wish::stop
+              : has_sandbox_      ? container_wish::run
+                                  : container_wish::hold;
+  goal.pod_ip = memory_.pod_ip;
+  goal.deleting = gone();
+  goal.grace_seconds = removed_ ? 1 : effective_grace_of(object_->as_pod());
+  for (auto& [name, c] : containers_)
+    if (c.actor) this->send(c.actor, goal);
+  cancel(resync_);
+  resync_ = after(ctx_->settings.resync, [this] { tell_containers(); });
+}
+
+// -- what others see
+// --------------------------------------------------------------------------------------------------
+
+void pod_supervisor::report() {
+  if (!parent_) return;
+  auto status = current_status();
+  memory_.phase = status.phase;
+  memory_.conditions = status.conditions;
+  bool over = memory_.terminating && torn_down_ && !(records_kept_ && gone());
+  auto document = to_json(status);
+  auto text =
+      boost::json::serialize(document) + boost::json::serialize(to_json(memory_)) + (over ? "1" : "0");
+  if (text == last_report_) return;
+  last_report_ = std::move(text);
+  this->send(parent_, pod_report{object_->uid(),
+                                 make_document(std::move(document)),
+                                 {std::make_shared<const pod_memory>(memory_)},
+                                 over});
+}
+
+void pod_supervisor::event(const char* type, const char* reason, std::string message) {
+  this->send(ctx_->recorder, pod_event(*ctx_, *object_, "", type, reason, std::move(message)));
+}
+
+} // namespace podium

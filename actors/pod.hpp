@@ -1,0 +1,59 @@
+// One pod on its node: sandbox, containers, status; sync, then terminating, then terminated, never back.
+#pragma once
+#include "actors/node_context.hpp"
+#include "core/base_actor.hpp"
+
+namespace podium {
+
+class pod_supervisor final : public base_actor<pod_actor> {
+public:
+  /// `memory` is what an earlier actor of this pod reported last, or what the node's records kept over a
+  /// restart.
+  pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std::string path, node_actor parent,
+                 image_puller_actor puller, object_ref pod, bool removed, pod_memory memory);
+
+protected:
+  behavior_type handlers() override;
+  void on_start() override;
+  void ended() override;
+
+private:
+  struct child {
+    container_actor actor;
+    bool settled = false;
+  };
+
+  void take_update(const pod_update& update);
+  void take_report(const container_report& report);
+  void step();
+  bool gone() const;
+  bool should_terminate() const;
+  bool all_settled() const;
+  bool any_alive() const;
+
+  void make_sandbox();
+  void tear_down();
+  void spawn_containers();
+  void spawn_container(size_t index);
+  void tell_containers();
+  void watch_deadline();
+  pod_status current_status() const;
+  void report();
+  void event(const char* type, const char* reason, std::string message);
+
+  const node_context_ptr ctx_;
+  node_actor parent_;
+  image_puller_actor puller_;
+  // Survives a restart in place.
+  object_ref object_;
+  bool removed_ = false;
+  pod_memory memory_;
+  std::map<std::string, child> containers_;
+  bool torn_down_ = false, records_kept_ = false;
+  std::string last_report_;
+  // Volatile.
+  bool busy_ = false, has_sandbox_ = false;
+  deadline_set::id deadline_ = 0, resync_ = 0;
+};
+
+} // namespace podium

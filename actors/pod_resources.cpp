@@ -1,0 +1,153 @@
+#include "actors/pod_resources.hpp"
+
+#include "core/quantity.hpp"
+
+#include <algorithm>
+
+namespace podium {
+namespace {
+
+int64_t request_of(const container_spec& c, const std::string& resource) {
+  auto amount = amount_of(c.resources.requests, resource);
+  return c.resources.requests.contains(resource) ? amount : amount_of(c.resources.limits, resource);
+}
+
+bool is_sidecar(const container_spec& c) {
+  return c.restart_policy == "Always";
+}
+
+int64_t pod_request(const pod_spec& spec, const std::string& resource) {
+  int64_t regular = 0, sidecars = 0, init_peak = 0;
+  for (auto& c : spec.containers)
+    regular += request_of(c, resource);
+  for (auto& c : spec.init_containers) {
+    auto own = request_of(c, resource);
+    if (is_sidecar(c))
+      sidecars += own, init_peak = std::max(init_peak, sidecars);
+    else
+      init_peak = std::max(init_peak, own + sidecars);
+  }
+  return std::max(regular + sidecars, init_peak) + amount_of(spec.overhead, resource);
+}
+
+} // namespace
+
+int64_t amount_of(const quantity_map& resources, const std::string& resource) {
+  auto i = resources.find(resource);
+  if (i == resources.end()) return 0;
+  auto q = quantity::parse(i->second);
+  if (!q) return 0;
+  return resource == "cpu" ? q->milli_value() : q->value();
+}
+
+resource_amounts pod_requests_of(const pod_spec& spec) {
+  return {pod_request(spec, "cpu"), pod_request(spec, "memory")};
+}
+
+std::string qos_class_of(const pod_spec& spec) {
+  bool any = false, guaranteed = true;
+  auto look = [&](const container_spec& c) {
+    for (auto* resource : {"cpu", "memory"}) {
+      auto request = request_of(c, resource), limit = amount_of(c.resources.limits, resource);
+      any = any || request > 0 || limit > 0;
+      guaranteed = guaranteed && limit > 0 && request == limit;
+    }
+  };
+  std::for_each(spec.init_containers.begin(), spec.init_containers.end(), look);
+  std::for_each(spec.containers.begin(), spec.containers.end(), look);
+  return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+}
+
+int64_t cpu_shares_of(int64_t millicores) {
+  return millicores == 0 ? 2 : std::clamp<int64_t>(millicores * 1024 / 1000, 2, 262'144);
+}
+
+int64_t cpu_quota_of(int64_t millicores) {
+  return millicores == 0 ? 0 : std::max<int64_t>(millicores * 100'000 / 1000, 1000);
+}
+
+int32_t oom_score_adj_of(const std::string& qos, int64_t request, int64_t machine_bytes) {
+  if (qos == "Guaranteed") return -997;
+  if (qos == "BestEffort") return 1000;
+  if (machine_bytes <= 0) return 999;
+  __extension__ using wide = __int128;
+  auto adj = 1000 - static_cast<int64_t>(static_cast<wide>(1000) * request / machine_bytes);
+  if (adj < 3) return 3;
+  return adj == 1000 ? 999 : static_cast<int32_t>(adj);
+}
+
+probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container) {
+  auto resolve = [&](int_or_string& port) {
+    if (!port.is_text()) return;
+    for (auto& p : container.ports)
+      if (p.name == port.text) port = {p.container_port, ""};
+    // A number that was written as a text is one.
+    if (port.is_text() && port.text.find_first_not_of("0123456789") == std::string::npos
+        && port.text.size() < 6)
+      port = {std::stoi(port.text), ""};
+  };
+  if (probe.http_get) resolve(probe.http_get->port);
+  if (probe.tcp_socket) resolve(probe.tcp_socket->port);
+  return probe;
+}
+
+create_sandbox make_create_sandbox(const object& ref, const pod& pod) {
+  create_sandbox out;
+  out.pod_uid = ref.uid();
+  out.pod_name = ref.key().name;
+  out.pod_namespace = ref.key().ns;
+  auto& spec = pod.spec;
+  // Source: the kernel's limit on host names; Kubernetes cuts the pod's name to it.
+  out.hostname = spec.hostname.empty() ? ref.key().name.substr(0, 63) : spec.hostname;
+  while (out.hostname.ends_with('-') || out.hostname.ends_with('.'))
+    out.hostname.pop_back();
+  out.host_network = spec.host_network;
+  out.host_pid = spec.host_pid;
+  out.host_ipc = spec.host_ipc;
+  out.share_process_namespace = spec.share_process_namespace.value_or(false);
+  bool all_cpu = true, all_memory = true;
+  int64_t cpu_limit = 0, memory_limit = 0;
+  for (auto& c : spec.containers) {
+    for (auto& p : c.ports)
+      if (p.host_port > 0)
+        out.ports.push_back(
+            {p.protocol.empty() ? "TCP" : p.protocol, p.host_ip, p.host_port, p.container_port});
+    auto cpu = amount_of(c.resources.limits, "cpu"), memory = amount_of(c.resources.limits, "memory");
+    cpu_limit += cpu;
+    memory_limit += memory;
+    all_cpu = all_cpu && cpu > 0;
+    all_memory = all_memory && memory > 0;
+  }
+  // Source: the pod's cgroup is limited only where every container is.
+  out.cpu_shares = cpu_shares_of(pod_requests_of(spec).cpu_millicores);
+  out.cpu_quota_us = all_cpu ? cpu_quota_of(cpu_limit) : 0;
+  out.memory_limit_bytes = all_memory ? memory_limit : 0;
+  return out;
+}
+
+create_container make_create_container(const object& ref, const pod& pod, const container_spec& spec,
+                                       int64_t machine_memory_bytes, uint32_t attempt,
+                                       const std::string& image_id) {
+  create_container out;
+  auto sandbox = make_create_sandbox(ref, pod);
+  out.key = {ref.uid(), spec.name, attempt};
+  out.pod_name = ref.key().name;
+  out.pod_namespace = ref.key().ns;
+  out.hostname = sandbox.hostname;
+  out.image = spec.image;
+  out.image_id = image_id;
+  out.spec = spec;
+  out.pod_security = pod.spec.security_context_;
+  out.host_network = sandbox.host_network;
+  out.host_pid = sandbox.host_pid;
+  out.host_ipc = sandbox.host_ipc;
+  out.share_process_namespace = sandbox.share_process_namespace;
+  out.cpu_shares = cpu_shares_of(request_of(spec, "cpu"));
+  out.cpu_quota_us = cpu_quota_of(amount_of(spec.resources.limits, "cpu"));
+  out.memory_limit_bytes = amount_of(spec.resources.limits, "memory");
+  out.oom_score_adj =
+      oom_score_adj_of(qos_class_of(pod.spec), request_of(spec, "memory"), machine_memory_bytes);
+  return out;
+}
+
+} // namespace podium

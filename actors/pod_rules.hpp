@@ -1,0 +1,26 @@
+// A pod's phase, conditions and status from what its containers are. Pure. Source: pod-semantics §2, §5.
+#pragma once
+#include "messages/lifecycle.hpp"
+
+namespace podium {
+
+/// What of the pod is known beside its containers.
+struct pod_facts {
+  const pod* object = nullptr;
+  const pod_memory* memory = nullptr;
+  bool terminal = false;            ///< everything of it has ended: what does not run will not
+  bool may_publish_terminal = true; ///< no container can be running any more
+  std::string host_ip, pod_ip;      ///< "" before there is a sandbox
+};
+
+/// Pending, Running, Succeeded, Failed. Terminal phases are sticky.
+std::string pod_phase_of(const pod_facts& facts, const std::vector<container_status>& statuses);
+
+/// The status to publish. Conditions keep their transition times from `facts.memory->conditions` while they
+/// stay the same.
+pod_status pod_status_of(const pod_facts& facts, wall_time now);
+
+/// The grace of a pod's end in seconds: deletion's, else the spec's; at least 1.
+int64_t effective_grace_of(const pod& p);
+
+} // namespace podium

@@ -1,0 +1,120 @@
+#include "actors/probe.hpp"
+
+#include "actors/probe_rules.hpp"
+
+namespace podium {
+namespace {
+
+// A result that was an error is tried again within the tick. Source: pod-semantics §0.
+constexpr int max_tries = 3;
+
+nanoseconds seconds_or(int32_t value, int32_t fallback) {
+  return std::chrono::seconds{value > 0 ? value : fallback};
+}
+
+} // namespace
+
+probe::probe(caf::actor_config& cfg, node_context_ptr ctx, std::string path, container_actor container,
+             object_ref pod, std::string container_name, probe_kind kind, probe_spec spec,
+             probe_memory memory)
+    : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), container_(std::move(container)),
+      pod_(std::move(pod)), container_name_(std::move(container_name)), kind_(kind), spec_(std::move(spec)),
+      period_(seconds_or(spec_.period_seconds, 10)), random_(ctx_->env->stream(this->path())),
+      memory_(std::move(memory)) {}
+
+void probe::on_start() {
+  running_ = false;
+  tick_missed_ = false;
+  if (over_) return;
+  // Probes of a node that just came up are spread over their period; later ones tick at once.
+  auto spread = now() - ctx_->started_at < period_;
+  auto delay = spread
+                   ? nanoseconds{static_cast<int64_t>(random_.below(static_cast<uint64_t>(period_.count())))}
+                   : nanoseconds{0};
+  arm_tick(delay);
+}
+
+void probe::ended() {
+  container_ = nullptr;
+}
+
+probe::behavior_type probe::handlers() {
+  return {[this](const probe_target& target) {
+    bool came_up = target.running && target.started
+                   && !(target_.running && target_.started && target_.container_id == target.container_id);
+    bool instance_changed = target.container_id != target_.container_id || target.running != target_.running;
+    target_ = target;
+    if (over_) return;
+    // A container that came up and is not ready is probed for it at once, and the ticks count from then.
+    if (kind_ == probe_kind::readiness && came_up && memory_.stored != probe_verdict::success)
+      arm_tick(nanoseconds{0});
+    // A new instance, or an end, shows at once and not with the next tick.
+    else if (instance_changed && !running_) {
+      auto decision = decide_probe_tick(kind_, spec_, target_, wall_now(), memory_);
+      if (decision.changed) report({});
+      if (decision.what == probe_tick::end) over_ = true;
+    }
+  }};
+}
+
+void probe::arm_tick(nanoseconds delay) {
+  cancel(next_tick_);
+  next_tick_ = after(delay, [this] { tick(); });
+}
+
+void probe::tick() {
+  arm_tick(period_);
+  if (running_) {
+    tick_missed_ = true;
+    return;
+  }
+  auto decision = decide_probe_tick(kind_, spec_, target_, wall_now(), memory_);
+  if (decision.changed) report({});
+  if (decision.what == probe_tick::end) {
+    over_ = true;
+    cancel(next_tick_);
+  } else if (decision.what == probe_tick::run) {
+    run();
+  }
+}
+
+void probe::run() {
+  running_ = true;
+  auto timeout = seconds_or(spec_.timeout_seconds, 1) * max_tries + std::chrono::seconds{10};
+  auto id = target_.container_id;
+  ask(
+      ctx_->prober, timeout,
+      [this, id](const probe_outcome& outcome) {
+        running_ = false;
+        // What was asked of an instance that has ended says nothing of the next.
+        if (id == target_.container_id && target_.running) finished(outcome);
+        if (tick_missed_) {
+          tick_missed_ = false;
+          arm_tick(nanoseconds{0});
+        }
+      },
+      [this](const caf::error&) { running_ = false; }, run_probe{target_.key, target_.pod_ip, spec_});
+}
+
+void probe::finished(const probe_outcome& outcome) {
+  auto event = [&](const char* reason, std::string text) {
+    this->send(ctx_->recorder, pod_event(*ctx_, *pod_, container_name_, "Warning", reason, std::move(text)));
+  };
+  if (outcome.verdict == probe_verdict::failure)
+    event("Unhealthy", probe_title(kind_) + " probe failed: " + outcome.output);
+  else if (outcome.verdict == probe_verdict::error)
+    event("Unhealthy",
+          probe_title(kind_) + " probe errored and resulted in unknown state: " + outcome.output);
+  else if (outcome.verdict == probe_verdict::warning)
+    event("ProbeWarning", probe_title(kind_) + " probe warning: " + outcome.output);
+  auto before = memory_.stored;
+  bool stored = apply_probe_result(kind_, spec_, outcome.verdict, memory_);
+  if (stored && (before != memory_.stored || memory_.on_hold)) report(outcome.output);
+}
+
+void probe::report(const std::string& output) {
+  if (container_)
+    this->send(container_, probe_report{kind_, {std::make_shared<const probe_memory>(memory_)}, output});
+}
+
+} // namespace podium

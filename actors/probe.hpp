@@ -1,0 +1,44 @@
+// One probe of one container: ticks by its period, runs through the prober port, reports what it stores to
+// its container.
+#pragma once
+#include "actors/node_context.hpp"
+#include "core/base_actor.hpp"
+
+namespace podium {
+
+class probe final : public base_actor<probe_actor> {
+public:
+  /// `memory` is what an earlier actor of this probe reported last.
+  probe(caf::actor_config& cfg, node_context_ptr ctx, std::string path, container_actor container,
+        object_ref pod, std::string container_name, probe_kind kind, probe_spec spec, probe_memory memory);
+
+protected:
+  behavior_type handlers() override;
+  void on_start() override;
+  void ended() override;
+
+private:
+  void arm_tick(nanoseconds delay);
+  void tick();
+  void run();
+  void finished(const probe_outcome& outcome);
+  void report(const std::string& output);
+
+  const node_context_ptr ctx_;
+  container_actor container_;
+  const object_ref pod_;
+  const std::string container_name_;
+  const probe_kind kind_;
+  const probe_spec spec_;
+  const nanoseconds period_;
+  random_stream random_;
+  // Survives a restart in place.
+  probe_memory memory_;
+  probe_target target_;
+  bool over_ = false;
+  // Volatile.
+  bool running_ = false, tick_missed_ = false;
+  deadline_set::id next_tick_ = 0;
+};
+
+} // namespace podium

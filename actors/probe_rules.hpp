@@ -1,0 +1,28 @@
+// When a probe runs and what its results change. Pure. Source: pod-semantics §1.2 (the prober's worker).
+#pragma once
+#include "messages/lifecycle.hpp"
+
+namespace podium {
+
+enum class probe_tick : uint8_t {
+  nothing, ///< this tick passes
+  run,     ///< run the probe now
+  end,     ///< the worker is done for good
+};
+
+struct probe_tick_decision {
+  probe_tick what = probe_tick::nothing;
+  bool changed = false; ///< the memory was changed: report it
+};
+
+/// Judges one tick; may store an initial or forced result in `memory`.
+probe_tick_decision decide_probe_tick(probe_kind kind, const probe_spec& spec, const probe_target& target,
+                                      wall_time now, probe_memory& memory);
+
+/// Counts one result; true when `memory.stored` was written. An error is thrown away.
+bool apply_probe_result(probe_kind kind, const probe_spec& spec, probe_verdict verdict, probe_memory& memory);
+
+/// `Liveness`, `Readiness`, `Startup`: how events call a probe.
+std::string probe_title(probe_kind kind);
+
+} // namespace podium

@@ -1,0 +1,383 @@
+#include "actors/registry_rules.hpp"
+
+#include "messages/pod.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace podium::registry_rules {
+namespace {
+
+namespace json = boost::json;
+
+/// Fields of metadata that no request may set: they are the registry's.
+constexpr std::array owned_fields{
+    "namespace",         "uid",      "resourceVersion",           "generation", "creationTimestamp",
+    "deletionTimestamp", "selfLink", "deletionGracePeriodSeconds"};
+
+json::object& child(json::object& parent, std::string_view name) {
+  auto& value = parent[name];
+  if (!value.is_object()) value = json::object{};
+  return value.get_object();
+}
+
+const json::value* find(const json::value& document, std::initializer_list<std::string_view> path) {
+  auto* at = &document;
+  for (auto name : path) {
+    auto* object = at->if_object();
+    at = object ? object->if_contains(name) : nullptr;
+    if (!at || at->is_null()) return nullptr;
+  }
+  return at;
+}
+
+std::string text_at(const json::value& document, std::initializer_list<std::string_view> path) {
+  auto* value = find(document, path);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string{};
+}
+
+std::optional<int64_t> number_at(const json::value& document, std::initializer_list<std::string_view> path) {
+  auto* value = find(document, path);
+  boost::system::error_code ec;
+  auto number = value ? value->to_number<int64_t>(ec) : 0;
+  return value && !ec ? std::optional{number} : std::nullopt;
+}
+
+bool empty_list(const json::value& document, std::initializer_list<std::string_view> path) {
+  auto* value = find(document, path);
+  return !value || !value->is_array() || value->get_array().empty();
+}
+
+void drop(json::object& object, std::string_view name) {
+  object.erase(name);
+}
+
+/// Kubernetes counts generations of objects that something reconciles from their spec.
+bool has_generation(const object_key& key, const json::value& document) {
+  constexpr std::array none{"namespaces", "nodes", "services", "leases.coordination.k8s.io", "events"};
+  return std::find(none.begin(), none.end(), key.resource) == none.end() && find(document, {"spec"});
+}
+
+/// Copies one field, or its absence.
+void copy_field(const json::object& from, json::object& to, std::string_view name) {
+  if (auto* value = from.if_contains(name); value && !value->is_null())
+    to[name] = *value;
+  else
+    drop(to, name);
+}
+
+/// Everything but metadata and status is what a generation counts.
+bool same_desire(const json::object& a, const json::object& b) {
+  auto plain = [](json::object o) {
+    o.erase("metadata");
+    o.erase("status");
+    return o;
+  };
+  return plain(a) == plain(b);
+}
+
+void grow_generation(json::object& meta) {
+  if (auto* generation = meta.if_contains("generation"); generation && generation->is_int64())
+    *generation = generation->get_int64() + 1;
+}
+
+bool terminal(std::string_view phase) {
+  return phase == "Succeeded" || phase == "Failed";
+}
+
+std::string quoted(std::string_view name) {
+  return '"' + std::string{name} + '"';
+}
+
+/// Preconditions on identity and version, with the words of their kind of request.
+caf::error update_precondition(const object& stored, const std::string& uid, uint64_t version) {
+  if (!uid.empty() && uid != stored.uid())
+    return conflict(stored.key(), "Precondition failed: UID in precondition: " + uid
+                                      + ", UID in object meta: " + stored.uid());
+  if (version != 0 && version != stored.resource_version()) return modified_meanwhile(stored.key());
+  return {};
+}
+
+decision unless_same(const json::value& before, json::value after) {
+  if (before == after) return {};
+  return {outcome::write, std::move(after)};
+}
+
+/// True when an object that is being deleted waits for nothing any more.
+bool may_go(const object_key& key, const json::value& document) {
+  return find(document, {"metadata", "deletionTimestamp"}) && empty_list(document, {"metadata", "finalizers"})
+         && number_at(document, {"metadata", "deletionGracePeriodSeconds"}).value_or(0) == 0
+         && !(is_namespace(key) && !empty_list(document, {"spec", "finalizers"}));
+}
+
+/// The new list of conditions: stored ones of types that `next` lacks come first.
+json::array merged_conditions(const json::value* stored, const json::value* next) {
+  json::array out;
+  auto type_of = [](const json::value& c) { return text_at(c, {"type"}); };
+  auto* fresh = next ? next->if_array() : nullptr;
+  if (auto* old = stored ? stored->if_array() : nullptr)
+    for (auto& c : *old)
+      if (!fresh
+          || std::none_of(fresh->begin(), fresh->end(), [&](auto& n) { return type_of(n) == type_of(c); }))
+        out.push_back(c);
+  if (fresh)
+    for (auto& c : *fresh)
+      out.push_back(c);
+  return out;
+}
+
+const json::value* condition_of(const json::value& document, std::string_view type) {
+  auto* conditions = find(document, {"status", "conditions"});
+  if (conditions && conditions->is_array())
+    for (auto& c : conditions->get_array())
+      if (text_at(c, {"type"}) == type) return &c;
+  return nullptr;
+}
+
+void set_condition(json::object& status, json::object condition) {
+  auto& conditions = status["conditions"];
+  if (!conditions.is_array()) conditions = json::array{};
+  auto type = text_at(condition, {"type"});
+  for (auto& c : conditions.get_array())
+    if (text_at(c, {"type"}) == type) {
+      c = std::move(condition);
+      return;
+    }
+  conditions.get_array().push_back(std::move(condition));
+}
+
+/// What a bound or ended pod does not lose by a late status.
+void keep_pod_facts(const json::value& before, json::object& after) {
+  auto& status = child(after, "status");
+  auto phase = text_at(before, {"status", "phase"});
+  if (terminal(phase) && text_at(status, {"phase"}) != phase) {
+    status["phase"] = phase;
+    auto* old = find(before, {"status"});
+    copy_field(old->get_object(), status, "reason");
+    copy_field(old->get_object(), status, "message");
+  }
+  if (text_at(before, {"spec", "nodeName"}).empty()) return;
+  auto* was = condition_of(before, "PodScheduled");
+  if (!was || text_at(*was, {"status"}) != "True") return;
+  auto* now = condition_of(json::value(after), "PodScheduled");
+  if (!now || text_at(*now, {"status"}) != "True") set_condition(status, was->get_object());
+}
+
+json::object scheduled_condition(wall_time now) {
+  return {{"type", "PodScheduled"},
+          {"status", "True"},
+          {"lastProbeTime", nullptr},
+          {"lastTransitionTime", to_rfc3339(now)}};
+}
+
+} // namespace
+
+bool is_namespace(const object_key& key) {
+  return key.resource == "namespaces";
+}
+
+bool is_volatile(std::string_view resource) {
+  return resource == "leases.coordination.k8s.io";
+}
+
+caf::error not_found(const object_key& key) {
+  return make_error(errc::not_found, key.resource + ' ' + quoted(key.name) + " not found");
+}
+
+caf::error already_exists(const object_key& key) {
+  return make_error(errc::already_exists, key.resource + ' ' + quoted(key.name) + " already exists");
+}
+
+caf::error conflict(const object_key& key, const std::string& why) {
+  return make_error(errc::conflict,
+                    "Operation cannot be fulfilled on " + key.resource + ' ' + quoted(key.name) + ": " + why);
+}
+
+caf::error modified_meanwhile(const object_key& key) {
+  return conflict(
+      key, "the object has been modified; please apply your changes to the latest version and try again");
+}
+
+caf::error admits_new_content(const object_key& key, const object* ns) {
+  if (!ns) return not_found({"namespaces", "", key.ns});
+  if (!ns->meta().deletion_timestamp) return {};
+  return make_error(errc::forbidden, key.resource + ' ' + quoted(key.name)
+                                         + " is forbidden: unable to create new content in namespace "
+                                         + key.ns + " because it is being terminated");
+}
+
+std::string generated_name(std::string_view base, random_stream& random) {
+  constexpr size_t max_base = 58;
+  return std::string{base.substr(0, max_base)} + random.name_suffix(5);
+}
+
+decision created(const object_key& key, const json::value& document, const std::string& uid, wall_time now) {
+  json::object out = document.is_object() ? document.get_object() : json::object{};
+  auto& meta = child(out, "metadata");
+  for (auto* field : owned_fields)
+    drop(meta, field);
+  drop(meta, "managedFields");
+  meta["name"] = key.name;
+  if (!key.ns.empty()) meta["namespace"] = key.ns;
+  meta["uid"] = uid;
+  meta["creationTimestamp"] = to_rfc3339(now);
+  if (key.resource == "pods") {
+    // A new pod has no past, whatever the document says.
+    auto qos = text_at(json::value(out), {"status", "qosClass"});
+    json::object status{{"phase", "Pending"}};
+    if (!qos.empty()) status["qosClass"] = qos;
+    out["status"] = std::move(status);
+  } else if (is_namespace(key)) {
+    out["status"] = {{"phase", "Active"}};
+    child(out, "spec")["finalizers"] = {"kubernetes"};
+    child(meta, "labels")["kubernetes.io/metadata.name"] = key.name;
+  }
+  json::value result(std::move(out));
+  if (has_generation(key, result)) result.get_object()["metadata"].get_object()["generation"] = 1;
+  return {outcome::write, std::move(result)};
+}
+
+verdict updated(const object& stored, const update_object& request) {
+  auto before = stored.document();
+  const json::value none(json::object_kind);
+  auto& given = request.document.ptr && request.document.ptr->is_object() ? *request.document.ptr : none;
+  auto uid = request.uid.empty() ? text_at(given, {"metadata", "uid"}) : request.uid;
+  if (auto err = update_precondition(stored, uid, request.expected_version)) return err;
+  auto& old = before.get_object();
+  if (request.part == update_part::status) {
+    auto after = old;
+    copy_field(given.get_object(), after, "status");
+    return unless_same(before, std::move(after));
+  }
+  auto after = given.get_object();
+  copy_field(old, after, "status");
+  auto& meta = child(after, "metadata");
+  auto& old_meta = child(old, "metadata");
+  for (auto* field : owned_fields)
+    copy_field(old_meta, meta, field);
+  copy_field(old_meta, meta, "name");
+  drop(meta, "managedFields");
+  // A namespace's own finalizers are the registry's.
+  if (is_namespace(stored.key())) copy_field(child(old, "spec"), child(after, "spec"), "finalizers");
+  // No new finalizers while an object goes; removing some is what is waited for.
+  if (!same_desire(old, after)) grow_generation(meta);
+  auto next = unless_same(before, std::move(after));
+  if (next.what == outcome::write && may_go(stored.key(), next.document)) next.what = outcome::remove;
+  return next;
+}
+
+verdict status_put(const object& stored, const put_status& request) {
+  if (!request.uid.empty() && request.uid != stored.uid()) return update_precondition(stored, request.uid, 0);
+  auto before = stored.document();
+  auto after = before.get_object();
+  after["status"] = request.status.ptr && request.status.ptr->is_object() ? *request.status.ptr
+                                                                          : json::value(json::object_kind);
+  auto& status = after["status"].get_object();
+  auto merged = merged_conditions(find(before, {"status", "conditions"}), status.if_contains("conditions"));
+  if (merged.empty())
+    drop(status, "conditions");
+  else
+    status["conditions"] = std::move(merged);
+  if (stored.key().resource == "pods") keep_pod_facts(before, after);
+  return unless_same(before, std::move(after));
+}
+
+verdict bound(const object& stored, const bind_pod& request, wall_time now) {
+  auto refuse = [&](const std::string& why) {
+    return make_error(errc::conflict, "Operation cannot be fulfilled on pods/binding "
+                                          + quoted(stored.key().name) + ": " + why);
+  };
+  if (auto err = update_precondition(stored, request.uid, 0)) return err;
+  auto before = stored.document();
+  auto node = text_at(before, {"spec", "nodeName"});
+  if (node == request.node && !node.empty()) return decision{};
+  if (!node.empty())
+    return refuse("pod " + stored.key().name + " is already assigned to node " + quoted(node));
+  if (stored.meta().deletion_timestamp)
+    return refuse("pod " + stored.key().name + " is being deleted, cannot be assigned to a host");
+  auto after = before.get_object();
+  child(after, "spec")["nodeName"] = request.node;
+  set_condition(child(after, "status"), scheduled_condition(now));
+  return unless_same(before, std::move(after));
+}
+
+namespace {
+
+/// Seconds of grace of a pod's first deletion. Source: podStrategy.CheckGracefulDelete.
+int64_t pod_grace(const json::value& pod, int64_t requested) {
+  constexpr int64_t default_seconds = 30;
+  if (text_at(pod, {"spec", "nodeName"}).empty() || terminal(text_at(pod, {"status", "phase"}))) return 0;
+  auto grace = requested;
+  if (grace == -1)
+    grace = number_at(pod, {"spec", "terminationGracePeriodSeconds"}).value_or(default_seconds);
+  return grace < 0 ? 1 : grace;
+}
+
+/// Marks the document as being deleted at `when`, once.
+void mark_deleted(json::object& document, wall_time when, int64_t grace) {
+  auto& meta = child(document, "metadata");
+  if (!meta.contains("deletionTimestamp")) grow_generation(meta);
+  meta["deletionTimestamp"] = to_rfc3339(when);
+  meta["deletionGracePeriodSeconds"] = grace;
+}
+
+verdict delete_pod(json::value before, const delete_object& request, wall_time now) {
+  auto after = before.get_object();
+  auto held = !empty_list(before, {"metadata", "finalizers"});
+  auto current = number_at(before, {"metadata", "deletionGracePeriodSeconds"});
+  if (auto deletion = parse_rfc3339(text_at(before, {"metadata", "deletionTimestamp"}));
+      deletion && current) {
+    // Under way already: grace can only be made shorter, and unless it is, the first deletion stands.
+    auto grace = request.grace_seconds == -1 ? *current : std::max<int64_t>(request.grace_seconds, 0);
+    if (text_at(before, {"spec", "nodeName"}).empty() || terminal(text_at(before, {"status", "phase"})))
+      grace = 0;
+    if (grace >= *current && *current > 0) return decision{};
+    if (grace == 0 && !held) return decision{outcome::remove, std::move(before)};
+    if (grace >= *current) return decision{};
+    mark_deleted(after, *deletion - std::chrono::seconds{*current - grace}, grace);
+    return unless_same(before, std::move(after));
+  }
+  auto grace = pod_grace(before, request.grace_seconds);
+  if (grace == 0 && !held) return decision{outcome::remove, std::move(before)};
+  mark_deleted(after, now + std::chrono::seconds{grace}, grace);
+  return decision{outcome::write, std::move(after)};
+}
+
+verdict delete_namespace(json::value before, wall_time now, bool empty) {
+  auto after = before.get_object();
+  if (find(before, {"metadata", "deletionTimestamp"})) {
+    if (!empty || !empty_list(before, {"metadata", "finalizers"})) return decision{};
+    child(after, "spec").erase("finalizers");
+    return decision{outcome::remove, std::move(after)};
+  }
+  // A namespace has no grace period: it goes when the last thing in it has gone.
+  child(after, "metadata")["deletionTimestamp"] = to_rfc3339(now);
+  child(after, "status")["phase"] = "Terminating";
+  return decision{outcome::write, std::move(after)};
+}
+
+} // namespace
+
+verdict deleted(const object& stored, const delete_object& request, wall_time now, bool empty_namespace) {
+  if (auto err = update_precondition(stored, request.uid, 0)) return err;
+  if (request.expected_version != 0 && request.expected_version != stored.resource_version())
+    return conflict(stored.key(),
+                    "Precondition failed: ResourceVersion in precondition: "
+                        + std::to_string(request.expected_version)
+                        + ", ResourceVersion in object meta: " + std::to_string(stored.resource_version()));
+  auto before = stored.document();
+  if (stored.key().resource == "pods") return delete_pod(std::move(before), request, now);
+  if (is_namespace(stored.key())) return delete_namespace(std::move(before), now, empty_namespace);
+  if (empty_list(before, {"metadata", "finalizers"})) return decision{outcome::remove, std::move(before)};
+  if (find(before, {"metadata", "deletionTimestamp"})) return decision{};
+  auto after = before.get_object();
+  mark_deleted(after, now, 0);
+  return decision{outcome::write, std::move(after)};
+}
+
+json::value namespace_document(const std::string& name) {
+  return {
+      {"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", name}}}, {"spec", json::object{}}};
+}
+
+} // namespace podium::registry_rules
