@@ -1,7 +1,7 @@
 #include "runtime/process/launcher.hpp"
 
 #include "core/error.hpp"
-#include "runtime/process/byte_stream.hpp"
+#include "runtime/process/fd_stream.hpp"
 #include "runtime/process/fd_watch.hpp"
 #include "runtime/process/process_tree.hpp"
 #include <algorithm>
@@ -48,7 +48,7 @@ struct launcher::impl {
     command what;
     std::function<void(caf::expected<command_result>)> done;
     command_result result;
-    std::unique_ptr<byte_stream> in, out, err;
+    std::unique_ptr<fd_stream> in, out, err;
     bool exited = false;
     int open_streams = 0;
     uint64_t deadline = 0, linger = 0;
@@ -154,7 +154,7 @@ struct launcher::impl {
     if (ended.ended) ended.ended();
   }
 
-  void collect(uint64_t id, std::unique_ptr<byte_stream>& stream, unique_fd fd, std::string& into);
+  void collect(uint64_t id, std::unique_ptr<fd_stream>& stream, unique_fd fd, std::string& into);
   void finish_if_done(uint64_t id);
   void time_is_up(uint64_t id);
 };
@@ -237,7 +237,7 @@ uint64_t launcher::run(command what, std::function<void(caf::expected<command_re
   impl_->collect(id, r->out, std::move(out->first), r->result.out);
   impl_->collect(id, r->err, std::move(err->first), r->result.err);
   if (in.second) {
-    r->in = std::make_unique<byte_stream>(impl_->loop, std::move(in.second));
+    r->in = std::make_unique<fd_stream>(impl_->loop, std::move(in.second));
     r->in->write(std::move(r->what.input));
     r->in->finish_writing();
   }
@@ -246,11 +246,11 @@ uint64_t launcher::run(command what, std::function<void(caf::expected<command_re
   return id;
 }
 
-void launcher::impl::collect(uint64_t id, std::unique_ptr<byte_stream>& stream, unique_fd fd,
+void launcher::impl::collect(uint64_t id, std::unique_ptr<fd_stream>& stream, unique_fd fd,
                              std::string& into) {
   auto& r = *commands[id];
   ++r.open_streams;
-  stream = std::make_unique<byte_stream>(loop, std::move(fd));
+  stream = std::make_unique<fd_stream>(loop, std::move(fd));
   stream->read(
       [&r, &into](std::string_view bytes) {
         size_t room = r.what.output_limit_bytes - std::min(r.what.output_limit_bytes, into.size());

@@ -2,7 +2,7 @@
 
 #include "core/error.hpp"
 #include "on_loop.hpp"
-#include "runtime/process/byte_stream.hpp"
+#include "runtime/process/fd_stream.hpp"
 #include "runtime/process/process_tree.hpp"
 #include <atomic>
 #include <boost/test/unit_test.hpp>
@@ -220,10 +220,10 @@ BOOST_AUTO_TEST_CASE(many_at_once) {
 BOOST_AUTO_TEST_CASE(packet_sockets_keep_boundaries) {
   int ends[2];
   BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
-  std::unique_ptr<byte_stream> a, b;
+  std::unique_ptr<fd_stream> a, b;
   auto text = test::await<std::string>(loop, [&](auto done) {
-    a = std::make_unique<byte_stream>(loop, unique_fd{ends[0]}, byte_stream::kind::socket);
-    b = std::make_unique<byte_stream>(loop, unique_fd{ends[1]}, byte_stream::kind::socket);
+    a = std::make_unique<fd_stream>(loop, unique_fd{ends[0]}, fd_stream::kind::socket);
+    b = std::make_unique<fd_stream>(loop, unique_fd{ends[1]}, fd_stream::kind::socket);
     auto seen = std::make_shared<std::string>();
     b->read([seen](std::string_view s) { *seen += "[" + std::string{s} + "]"; },
             [seen, done] { done(*seen); });

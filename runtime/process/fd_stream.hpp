@@ -11,7 +11,7 @@
 namespace podium {
 
 /// All calls on the loop thread. The object may die in any of its own callbacks.
-class byte_stream {
+class fd_stream {
 public:
   enum class kind {
     pipe,   ///< one direction; finish_writing() closes it
@@ -19,10 +19,10 @@ public:
   };
   /// Takes the descriptor over. On a SOCK_SEQPACKET socket each call of the reader is one packet, each
   /// write() one.
-  byte_stream(event_loop& loop, unique_fd fd, kind k = kind::pipe);
-  ~byte_stream();
-  byte_stream(const byte_stream&) = delete;
-  byte_stream& operator=(const byte_stream&) = delete;
+  fd_stream(event_loop& loop, unique_fd fd, kind k = kind::pipe);
+  ~fd_stream();
+  fd_stream(const fd_stream&) = delete;
+  fd_stream& operator=(const fd_stream&) = delete;
 
   /// Starts reading. `data` gets at most 64 KiB at a time; `end` is called once, at end of file or on an
   /// error.

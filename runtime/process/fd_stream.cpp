@@ -1,13 +1,13 @@
-#include "runtime/process/byte_stream.hpp"
+#include "runtime/process/fd_stream.hpp"
 
 #include <uv.h>
 
 namespace podium {
 
-/// What libuv points at; it lives until the handle's close callback, longer than the byte_stream if need be.
-struct byte_stream::state {
+/// What libuv points at; it lives until the handle's close callback, longer than the fd_stream if need be.
+struct fd_stream::state {
   uv_pipe_t handle{};
-  byte_stream* owner = nullptr;
+  fd_stream* owner = nullptr;
   kind type = kind::pipe;
   std::function<void(std::string_view)> data;
   std::function<void()> end, drain;
@@ -45,7 +45,7 @@ struct byte_stream::state {
   }
 };
 
-byte_stream::byte_stream(event_loop& loop, unique_fd fd, kind k) : state_(new state) {
+fd_stream::fd_stream(event_loop& loop, unique_fd fd, kind k) : state_(new state) {
   state_->owner = this;
   state_->type = k;
   uv_pipe_init(loop.raw(), &state_->handle, 0);
@@ -57,24 +57,24 @@ byte_stream::byte_stream(event_loop& loop, unique_fd fd, kind k) : state_(new st
   }
 }
 
-byte_stream::~byte_stream() {
+fd_stream::~fd_stream() {
   close();
 }
 
-void byte_stream::read(std::function<void(std::string_view)> data, std::function<void()> end) {
+void fd_stream::read(std::function<void(std::string_view)> data, std::function<void()> end) {
   if (!state_) return end ? end() : void();
   state_->data = std::move(data);
   state_->end = std::move(end);
   resume();
 }
 
-void byte_stream::pause() {
+void fd_stream::pause() {
   if (!state_ || !state_->reading) return;
   state_->reading = false;
   uv_read_stop(state_->stream());
 }
 
-void byte_stream::resume() {
+void fd_stream::resume() {
   if (!state_ || state_->reading || state_->ended || !state_->data) return;
   state_->reading = true;
   int failed = uv_read_start(
@@ -95,7 +95,7 @@ void byte_stream::resume() {
   if (failed != 0) state_->end_of_file();
 }
 
-void byte_stream::write(std::string bytes) {
+void fd_stream::write(std::string bytes) {
   if (!state_ || state_->finishing || bytes.empty()) return;
   auto* r = new state::write_request;
   r->bytes = std::move(bytes);
@@ -114,22 +114,22 @@ void byte_stream::write(std::string bytes) {
   }
 }
 
-size_t byte_stream::queued_bytes() const {
+size_t fd_stream::queued_bytes() const {
   return state_ ? state_->queued : 0;
 }
 
-void byte_stream::on_drain(std::function<void()> f) {
+void fd_stream::on_drain(std::function<void()> f) {
   if (state_) state_->drain = std::move(f);
 }
 
-void byte_stream::finish_writing() {
+void fd_stream::finish_writing() {
   if (!state_ || state_->finishing) return;
   state_->finishing = true;
   pump();
 }
 
 /// Carries out finish_writing() once the queue is empty.
-void byte_stream::pump() {
+void fd_stream::pump() {
   if (!state_ || !state_->finishing || state_->finished || state_->queued != 0) return;
   state_->finished = true;
   if (state_->type == kind::pipe) return close();
@@ -137,7 +137,7 @@ void byte_stream::pump() {
   if (uv_shutdown(request, state_->stream(), [](uv_shutdown_t* r, int) { delete r; }) != 0) delete request;
 }
 
-void byte_stream::close() {
+void fd_stream::close() {
   if (!state_) return;
   auto* s = std::exchange(state_, nullptr);
   s->owner = nullptr;

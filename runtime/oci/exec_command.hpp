@@ -1,0 +1,29 @@
+// Command lines for `crun exec`, and how its own failures are told from those of the command it runs.
+#pragma once
+#include "runtime/oci/oci_settings.hpp"
+#include "runtime/process/unique_fd.hpp"
+#include <caf/expected.hpp>
+#include <string>
+#include <vector>
+
+namespace podium {
+
+/// The runtime logs its own errors to this descriptor, so that they are never taken for the command's output.
+constexpr int exec_error_fd = 3;
+
+struct exec_options {
+  bool tty = false;
+  std::string console_socket; ///< path of a listening socket that gets the terminal; needed with tty
+};
+std::vector<std::string> exec_arguments(const oci_runtime_program& program,
+                                        const std::string& state_directory, const std::string& container_id,
+                                        const std::vector<std::string>& command, const exec_options& options);
+/// What the runtime itself needs; the command gets its container's environment.
+std::vector<std::string> exec_environment();
+
+/// A file in memory for those errors.
+caf::expected<unique_fd> make_error_file();
+/// What the runtime wrote there: empty when it ran the command. In the words Kubernetes' users know.
+std::string exec_error(const unique_fd& file);
+
+} // namespace podium

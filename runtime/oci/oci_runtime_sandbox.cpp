@@ -1,0 +1,173 @@
+// oci_runtime: making and removing sandboxes.
+#include "runtime/oci/oci_runtime_impl.hpp"
+#include "runtime/oci/small_files.hpp"
+#include <algorithm>
+#include <csignal>
+
+namespace podium {
+namespace {
+
+sandbox_info info_of(const sandbox_file& file) {
+  return {file.id, file.ip, wall_time_of(file.created_ns)};
+}
+
+} // namespace
+
+pod_network_port loopback_network(work_pool& pool) {
+  return {[&pool](const create_sandbox&, const std::string& path, auto done) {
+            auto failed = std::make_shared<caf::error>();
+            pool.submit([failed, path] { *failed = pin_plain_network(path); },
+                        [failed, done] {
+                          if (*failed) return done(*failed);
+                          done(std::string{});
+                        });
+          },
+          [](const std::string&, const std::string&, auto done) { done({}); }};
+}
+
+void oci_runtime::ask(const create_sandbox& request, answer<sandbox_info> done) {
+  if (!safe_name(request.pod_uid) || !safe_name(request.pod_name) || !safe_name(request.pod_namespace))
+    return done(make_error(errc::invalid, "the pod's uid, name and namespace must be names: '"
+                                              + request.pod_uid + "', '" + request.pod_name + "', '"
+                                              + request.pod_namespace + "'"));
+  auto& pod = impl_->pods[request.pod_uid];
+  if (pod.at == pod_entry::step::ready) return done(info_of(pod.file));
+  if (pod.at == pod_entry::step::removing)
+    return done(make_error(errc::conflict, "the sandbox of pod " + request.pod_uid + " is being removed"));
+  pod.on_ready.push_back(std::move(done));
+  if (pod.at == pod_entry::step::making) return;
+  pod.at = pod_entry::step::making;
+  auto& f = pod.file;
+  f = {};
+  f.id = random_id();
+  f.pod_uid = request.pod_uid;
+  f.pod_name = request.pod_name;
+  f.pod_namespace = request.pod_namespace;
+  f.hostname = request.hostname.empty() ? request.pod_name : request.hostname;
+  f.boot_id = boot_id();
+  f.host_network = request.host_network;
+  f.host_ipc = request.host_ipc;
+  f.host_pid = request.host_pid;
+  f.created_ns = wall_ns();
+  f.ports = request.ports;
+  if (request.share_process_namespace)
+    return impl_->sandbox_failed(
+        request.pod_uid, make_error(errc::container_config, "shareProcessNamespace is not supported"));
+  auto self = impl_;
+  auto named = request;
+  named.hostname = f.hostname;
+  self->in_pool([self, named] { return make_sandbox(self->settings, *self->cgroups, named); },
+                [self, named](caf::error failed) {
+                  if (failed) return self->sandbox_failed(named.pod_uid, std::move(failed));
+                  self->sandbox_made(named);
+                });
+}
+
+void oci_runtime::impl::sandbox_made(const create_sandbox& request) {
+  if (request.host_network) return sandbox_addressed(request, std::string{});
+  auto self = shared_from_this();
+  network.add(request, paths_of(settings, request.pod_uid).net_ns,
+              [self, request](caf::expected<std::string> ip) {
+                if (!self->stopped) self->sandbox_addressed(request, std::move(ip));
+              });
+}
+
+void oci_runtime::impl::sandbox_addressed(const create_sandbox& request, caf::expected<std::string> ip) {
+  auto i = pods.find(request.pod_uid);
+  if (i == pods.end()) return;
+  if (!ip) return sandbox_failed(request.pod_uid, std::move(ip.error()));
+  i->second.file.ip = *ip;
+  auto self = shared_from_this();
+  in_pool([self, file = i->second.file] { return finish_sandbox(self->settings, file); },
+          [self, uid = request.pod_uid](caf::error failed) {
+            if (failed) return self->sandbox_failed(uid, std::move(failed));
+            auto& pod = self->pods[uid];
+            pod.at = pod_entry::step::ready;
+            auto waiting = std::move(pod.on_ready);
+            pod.on_ready.clear();
+            auto info = info_of(pod.file);
+            bool to_be_removed = !pod.on_removed.empty();
+            for (auto& f : waiting)
+              f(info);
+            if (to_be_removed) self->continue_removal(uid);
+          });
+}
+
+void oci_runtime::impl::sandbox_failed(const std::string& uid, caf::error why) {
+  auto self = shared_from_this();
+  auto answer_all = [self, uid, why](caf::error) {
+    auto& pod = self->pods[uid];
+    pod.at = pod_entry::step::absent;
+    auto waiting = std::move(pod.on_ready);
+    pod.on_ready.clear();
+    bool to_be_removed = !pod.on_removed.empty();
+    for (auto& f : waiting)
+      f(why);
+    if (to_be_removed) self->continue_removal(uid);
+  };
+  // The network may have been made before something else failed; releasing what is not there does nothing.
+  network.remove(uid, paths_of(settings, uid).net_ns, [self, uid, answer_all](caf::error) {
+    if (self->stopped) return;
+    self->in_pool([self, uid] { return destroy_sandbox(self->settings, *self->cgroups, uid, ""); },
+                  answer_all);
+  });
+}
+
+void oci_runtime::ask(const remove_sandbox& request, answer<ack> done) {
+  auto i = impl_->pods.find(request.pod_uid);
+  if (i == impl_->pods.end()) return done(ack{});
+  i->second.on_removed.push_back(std::move(done));
+  if (i->second.at == pod_entry::step::making || i->second.on_removed.size() > 1) return;
+  impl_->continue_removal(request.pod_uid);
+}
+
+/// Kills what runs, waits until it is stripped, then takes the sandbox apart.
+void oci_runtime::impl::continue_removal(const std::string& uid) {
+  auto i = pods.find(uid);
+  if (i == pods.end()) return;
+  auto& pod = i->second;
+  bool had_network = pod.at == pod_entry::step::ready && !pod.file.host_network;
+  pod.at = pod_entry::step::removing;
+  auto self = shared_from_this();
+  for (auto& [name, attempts] : pod.containers)
+    for (auto& [number, c] : attempts) {
+      if (c->stripped) continue;
+      c->on_stripped.push_back([self, uid] { self->continue_removal(uid); });
+      if (c->at == instance::step::created) {
+        c->at = instance::step::exited; // never started: nobody waits for its end but us
+        strip(c);
+      } else {
+        send_signal(c, SIGKILL);
+      }
+      return; // one after the other: each strip leads back here
+    }
+  auto logs = pod.file.pod_name.empty()
+                  ? std::string{}
+                  : log_directory(settings, pod.file.pod_namespace, pod.file.pod_name, pod.file.pod_uid);
+  auto take_apart = [self, uid, logs](caf::error) {
+    if (self->stopped) return;
+    self->in_pool([self, uid, logs] { return destroy_sandbox(self->settings, *self->cgroups, uid, logs); },
+                  [self, uid](caf::error failed) {
+                    auto k = self->pods.find(uid);
+                    if (k == self->pods.end()) return;
+                    auto waiting = std::move(k->second.on_removed);
+                    k->second.on_removed.clear();
+                    if (failed) {
+                      k->second.at = pod_entry::step::absent; // what is left can be removed again
+                      for (auto& f : waiting)
+                        f(failed);
+                      return;
+                    }
+                    for (auto& [name, attempts] : k->second.containers)
+                      for (auto& [number, c] : attempts)
+                        self->by_id.erase(c->file.id);
+                    self->pods.erase(k);
+                    for (auto& f : waiting)
+                      f(ack{});
+                  });
+  };
+  if (!had_network && pod.file.host_network) return take_apart({});
+  network.remove(uid, paths_of(settings, uid).net_ns, take_apart);
+}
+
+} // namespace podium

@@ -1,0 +1,54 @@
+// A pod's sandbox on disk: its directory, the namespaces pinned in it, /dev/shm and the files of /etc. There
+// is no process behind it: a namespace lives as long as a file is bound to it.
+#pragma once
+#include "messages/runtime.hpp"
+#include "runtime/oci/cgroup.hpp"
+#include "runtime/oci/oci_settings.hpp"
+#include <caf/expected.hpp>
+#include <string>
+
+namespace podium {
+
+/// What a sandbox remembers across the daemon's life: sandbox.json.
+struct sandbox_file {
+  std::string id, pod_uid, pod_name, pod_namespace, hostname, ip, boot_id;
+  bool host_network = false, host_ipc = false, host_pid = false;
+  int64_t created_ns = 0; ///< since 1970
+  std::vector<port_mapping> ports;
+};
+BOOST_DESCRIBE_STRUCT(sandbox_file, (),
+                      (id, pod_uid, pod_name, pod_namespace, hostname, ip, boot_id, host_network, host_ipc,
+                       host_pid, created_ns, ports))
+
+/// Paths of one pod.
+struct sandbox_paths {
+  std::string directory, ns, net_ns, ipc_ns, uts_ns, shm, hosts, hostname, resolv_conf, record, logs, cgroup;
+};
+sandbox_paths paths_of(const oci_settings& settings, const std::string& pod_uid);
+/// The pod's log directory, `<namespace>_<name>_<uid>`.
+std::string log_directory(const oci_settings& settings, const std::string& ns, const std::string& name,
+                          const std::string& uid);
+/// True for what may be part of a path: letters, digits, '-', '_', '.', not "." and not "..", at most 253
+/// bytes.
+bool safe_name(const std::string& text);
+
+/// Makes directory, namespaces, shm and cgroup. Blocks for some system calls. Idempotent. The files of /etc
+/// come with finish_sandbox(), once the address is known.
+caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                        const create_sandbox& request);
+/// Writes /etc/hosts, /etc/hostname, /etc/resolv.conf and the record.
+caf::error finish_sandbox(const oci_settings& settings, const sandbox_file& sandbox);
+/// Unmounts and deletes everything, the logs included when `remove_logs`. Best effort and idempotent; returns
+/// the first failure.
+caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                           const std::string& pod_uid, const std::string& log_directory);
+
+/// Pins a new network namespace with `lo` up at `path`: what a pod gets where no network is configured.
+caf::error pin_plain_network(const std::string& path);
+/// Unmounts and deletes a pinned namespace. Idempotent.
+void unpin(const std::string& path);
+
+/// "64 hex digits" from the kernel's random source.
+std::string random_id();
+
+} // namespace podium
