@@ -1,0 +1,314 @@
+"""The daemon's own life: killed, stopped, asked to end, alone and side by side, without room on its disk."""
+import os
+import re
+import select
+import signal
+import stat
+import subprocess
+import tempfile
+import unittest
+
+import leaks
+from harness import (PODIUM, SLEEP, SOURCE_DIR, Daemon, DaemonTest, all_running, container, deadline, pod, pods_path, restarts,
+                     scratch_file, status_of)
+
+
+def identities(daemon):
+    """(uid, container ids, restart counts) by pod."""
+    return {item["metadata"]["name"]: (item["metadata"]["uid"],
+                                       [(s["containerID"], s["restartCount"], s["state"].get("running", {}).get("startedAt"))
+                                        for s in item["status"]["containerStatuses"]])
+            for item in daemon.api.get(pods_path())["items"]}
+
+
+class LifeCase(unittest.TestCase):
+    def daemon(self, name, **more):
+        daemon = Daemon(name, **more)
+        self.addCleanup(daemon.destroy)
+        return daemon
+
+    def assert_none_left(self, daemon, uids):
+        self.assertEqual({}, leaks.wait_none(daemon, uids, deadline(30)), "left behind")
+
+
+class Killed(LifeCase):
+    COUNT = 20
+
+    def test_kill_9_under_twenty_pods(self):
+        daemon = self.daemon("killed").start()
+        names = [f"survivor-{number}" for number in range(self.COUNT)]
+        manifest = {"apiVersion": "v1", "kind": "List", "items": [
+            pod(name, container(script=SLEEP, livenessProbe={"exec": {"command": ["true"]}, "periodSeconds": 2})) for name in names]}
+        daemon.create(manifest)
+        for name in names:
+            daemon.wait_running(name, seconds=90)
+        before = identities(daemon)
+        version = int(daemon.api.get(pods_path())["metadata"]["resourceVersion"])
+        uids = [uid for uid, _ in before.values()]
+        held = leaks.totals(leaks.count(daemon, uids))
+        self.assertEqual(self.COUNT, held["conmons"])
+        self.assertEqual(self.COUNT, held["links"])
+        for _ in range(2):
+            daemon.kill()
+            self.assertEqual(self.COUNT, len(leaks.count(daemon, uids)["conmons"]), "the containers run on without the daemon")
+            daemon.start()
+            for name in names:
+                daemon.wait_running(name)
+            self.assertEqual(before, identities(daemon))
+            again = int(daemon.api.get(pods_path())["metadata"]["resourceVersion"])
+            self.assertGreaterEqual(again, version)
+            version = again
+            self.assertEqual(held, leaks.totals(leaks.count(daemon, uids)), "the same things are held after the restart")
+        # It supervises what it has adopted: a container that is killed comes back.
+        self.kill_main_process(daemon, uids[0])
+        daemon.wait_pod(names[0], lambda p: restarts(p) == 1 and all_running(p), what="restarted")
+        daemon.kubectl("delete", "pods", "--all", seconds=120)
+        self.assert_none_left(daemon, uids)
+
+    def kill_main_process(self, daemon, uid):
+        for pid, arguments in leaks.processes_with(str(daemon.directory)):
+            if "conmon" in arguments[0] and any(uid in argument for argument in arguments):
+                for child in leaks.descendants(pid):
+                    os.kill(child, signal.SIGKILL)
+                return
+        self.fail(f"no conmon of pod {uid}")
+
+    def test_what_ended_meanwhile_is_seen(self):
+        """A container that ends while there is no daemon: its exit code is found by the next one."""
+        daemon = self.daemon("meanwhile").start()
+        daemon.create(pod("ends", container(script="until [ -e /tmp/go ]; do sleep 0.1; done; exit 4"), restartPolicy="Never"))
+        running = daemon.wait_running("ends")
+        daemon.kill()
+        uid = running["metadata"]["uid"]
+        for pid, arguments in leaks.processes_with(str(daemon.directory)):
+            if "conmon" in arguments[0] and any(uid in argument for argument in arguments):
+                main = leaks.descendants(pid)[0]
+                open(f"/proc/{main}/root/tmp/go", "w", encoding="ascii").close()
+                break
+        else:
+            self.fail("no conmon of the pod")
+        fd = os.pidfd_open(main)
+
+        self.assertTrue(select.select([fd], [], [], deadline(10))[0], "the container did not end")
+        os.close(fd)
+        daemon.start()
+        ended = daemon.wait_pod("ends", lambda p: p["status"]["phase"] == "Failed", what="Failed")
+        self.assertEqual(4, status_of(ended)["state"]["terminated"]["exitCode"])
+
+    def test_a_deletion_goes_on_after_a_kill(self):
+        daemon = self.daemon("deleting").start()
+        daemon.create(pod("stubborn", container(script="trap '' TERM; while true; do sleep 1; done"), grace=5))
+        uid = daemon.wait_running("stubborn")["metadata"]["uid"]
+        daemon.api.call("DELETE", f"{pods_path()}/stubborn")
+        daemon.kill()
+        daemon.start()
+        daemon.wait_gone("stubborn", 30)
+        self.assert_none_left(daemon, [uid])
+
+
+class Stopped(LifeCase):
+    def test_sigterm_leaves_the_containers(self):
+        daemon = self.daemon("stopped").start()
+        daemon.create(pod("stays"))
+        daemon.wait_running("stays")
+        before = identities(daemon)
+        uids = [before["stays"][0]]
+        self.assertEqual(0, daemon.terminate())
+        self.assertEqual(1, len(leaks.count(daemon, uids)["conmons"]))
+        daemon.start()
+        daemon.wait_running("stays")
+        self.assertEqual(before, identities(daemon))
+
+    def test_down_ends_pods_and_daemon(self):
+        daemon = self.daemon("down").start()
+        daemon.create(*[pod(f"ends-{number}") for number in range(3)])
+        uids = [daemon.wait_running(f"ends-{number}")["metadata"]["uid"] for number in range(3)]
+        self.assertEqual(0, daemon.down())
+        self.assertFalse(daemon.alive())
+        self.assert_none_left(daemon, uids)
+        daemon.start()
+        self.assertEqual([], daemon.api.get(pods_path())["items"])
+
+    def test_follow_deletes_what_it_applied(self):
+        daemon = self.daemon("follow")
+        file = scratch_file(daemon, "followed.json", pod("followed"))
+        daemon.start("--follow", str(file))
+        uid = daemon.wait_running("followed")["metadata"]["uid"]
+        daemon.wait_line(r"followed.*Running", 30)
+        daemon.create(pod("not-mine"))
+        daemon.wait_running("not-mine")
+        self.assertEqual(0, daemon.interrupt())
+        daemon.start()
+        names = [item["metadata"]["name"] for item in daemon.api.get(pods_path())["items"]]
+        self.assertNotIn("followed", names)
+        self.assert_none_left(daemon, [uid])
+
+    def test_a_second_daemon_on_the_same_directory_is_refused(self):
+        daemon = self.daemon("only").start()
+        second = subprocess.run([str(PODIUM), "up", "--config", str(daemon.config), "--data-dir", str(daemon.data), "--run-dir",
+                                 str(daemon.run), "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=deadline(30), check=False)
+        self.assertNotEqual(0, second.returncode)
+        self.assertTrue(second.stderr.strip())
+        self.assertTrue(daemon.alive())
+        daemon.api.get("/version")
+
+    def test_a_manifest_with_a_mistake_is_named(self):
+        daemon = self.daemon("mistaken")
+        file = scratch_file(daemon, "bad.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\nspec:\n  contaners: []\n")
+        run = subprocess.run([str(PODIUM), "up", "--config", str(daemon.config), "--data-dir", str(daemon.data), "--run-dir",
+                              str(daemon.run), "--listen", "127.0.0.1:0", str(file)], capture_output=True, text=True,
+                             timeout=deadline(60), check=False)
+        self.assertNotEqual(0, run.returncode)
+        self.assertRegex(run.stderr, r"bad\.yaml:6:")
+        self.assertIn("contaners", run.stderr)
+
+
+class SideBySide(LifeCase):
+    def test_two_daemons(self):
+        one, two = self.daemon("one").start(), self.daemon("two").start()
+        for daemon in (one, two):
+            daemon.create(pod("same-name"))
+        first, second = one.wait_running("same-name"), two.wait_running("same-name")
+        self.assertNotEqual(status_of(first)["containerID"], status_of(second)["containerID"])
+        self.assertNotEqual(first["status"]["podIP"], second["status"]["podIP"])
+        one.down()
+        self.assertTrue(all_running(two.pod("same-name")))
+        self.assertEqual(0, restarts(two.pod("same-name")))
+
+
+class Guarded(DaemonTest):
+    def test_anonymous_is_401(self):
+        for path in ("/api/v1/pods", "/api", "/version", "/openapi/v3", "/no/such/path"):
+            code, headers, body = self.daemon.api.request("GET", path, anonymous=True)
+            self.assertEqual(401, code, path)
+            self.assertIn("application/json", headers["Content-Type"])
+            self.assertIn(b'"Unauthorized"', body)
+
+    def test_kubectl_without_credentials(self):
+        answer = self.kubectl("--token=wrong", "--client-certificate=", "--client-key=", "get", "pods", check=False)
+        self.assertEqual(1, answer.code, answer)
+
+    def test_the_secrets_are_private(self):
+        mode = stat.S_IMODE(os.stat(self.daemon.kubeconfig).st_mode)
+        self.assertEqual(0o600, mode)
+        for directory, _, files in os.walk(self.daemon.data):
+            for name in files:
+                if name.endswith((".key", "key.pem")):
+                    path = os.path.join(directory, name)
+                    self.assertEqual(0o600, stat.S_IMODE(os.stat(path).st_mode), path)
+
+    def test_only_loopback(self):
+        out = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout
+        mine = [line.split()[3] for line in out.splitlines() if f"pid={self.daemon.process.pid}," in line]
+        self.assertTrue(mine)
+        self.assertEqual([], [address for address in mine if not address.startswith("127.0.0.1:")])
+
+    def test_a_body_too_large(self):
+        code, _, _ = self.daemon.api.request("POST", pods_path(), "x" * (16 << 20))
+        self.assertEqual(413, code)
+
+    def test_a_header_too_large(self):
+        code, _, _ = self.daemon.api.request("GET", pods_path(), headers={"X-Long": "x" * 200_000})
+        self.assertIn(code, (400, 413, 431))
+
+    def test_a_path_that_is_not(self):
+        code, _, body = self.daemon.api.request("GET", "/api/v1/nonsense")
+        self.assertEqual(404, code)
+        self.assertIn(b"the server could not find the requested resource", body)
+
+    def test_connections_that_say_nothing_do_no_harm(self):
+        idle = [self.daemon.api.connect() for _ in range(50)]
+        for connection in idle:
+            connection.connect()
+        self.assertEqual(200, self.daemon.api.request("GET", "/version")[0])
+        for connection in idle:
+            connection.close()
+
+
+class FullDisk(LifeCase):
+    def test_writes_are_refused_and_supervision_goes_on(self):
+        daemon = self.daemon("full")
+        daemon.data.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(daemon.data)], check=True)
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", str(daemon.data)], check=False, capture_output=True))
+        daemon.start()
+        daemon.create(pod("watched", container(script="until [ -e /tmp/go ]; do sleep 0.2; done; exit 1")))
+        running = daemon.wait_running("watched")
+        filler = daemon.data / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 65536)
+            except OSError:
+                pass
+            try:
+                while True:
+                    file.write(b"\0")
+            except OSError:
+                pass
+        refused = daemon.api.request("POST", pods_path(), pod("too-much"))
+        attempts = 0
+        while refused[0] < 300 and attempts < 200:  # the store's log may hold a few more
+            attempts += 1
+            refused = daemon.api.request("POST", pods_path(), pod(f"too-much-{attempts}", annotations={"fill": "x" * 100_000}))
+        self.assertIn(refused[0], (500, 503, 507), refused)
+        self.assertRegex(refused[2].decode().lower(), r"space|full|disk")
+        # Reading goes on, and so does supervision: the probe-less container that is killed is started again.
+        self.assertEqual(200, daemon.api.request("GET", f"{pods_path()}/watched")[0])
+        self.assertTrue(daemon.alive())
+        filler.unlink()
+        for number in range(attempts + 1):
+            name = "too-much" if number == 0 else f"too-much-{number}"
+            daemon.api.request("DELETE", f"{pods_path()}/{name}", {"gracePeriodSeconds": 0})
+        main = self.main_process(daemon, running["metadata"]["uid"])
+        open(f"/proc/{main}/root/tmp/go", "w", encoding="ascii").close()
+        daemon.wait_pod("watched", lambda p: restarts(p) >= 1, what="restarted")
+        daemon.create(pod("fits-again"))
+        daemon.wait_running("fits-again")
+
+    def main_process(self, daemon, uid):
+        for pid, arguments in leaks.processes_with(str(daemon.directory)):
+            if "conmon" in arguments[0] and any(uid in argument for argument in arguments):
+                return leaks.descendants(pid)[0]
+        return self.fail("no conmon of the pod")
+
+
+class CommandLine(unittest.TestCase):
+    def run_podium(self, *args):
+        return subprocess.run([str(PODIUM), *args], capture_output=True, text=True, timeout=deadline(30), check=False)
+
+    def test_version(self):
+        run = self.run_podium("version")
+        self.assertEqual(0, run.returncode)
+        self.assertRegex(run.stdout, r"\d+\.\d+\.\d+")
+
+    def test_settings_are_documented(self):
+        out = self.run_podium("settings").stdout
+        for name in ("crashLoopBackOff", "registryMirrors", "podCIDR", "dataDir"):
+            self.assertIn(name, out)
+
+    def test_a_wrong_setting_is_named_with_its_place(self):
+
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("maxPods: 10\nnetwork:\n  podCidr: 10.0.0.0/24\n")
+            file.flush()
+            run = self.run_podium("up", "--config", file.name, "--listen", "127.0.0.1:0")
+        self.assertNotEqual(0, run.returncode)
+        self.assertTrue(re.search(r":3:\d+: .*podCidr.*podCIDR", run.stderr), run.stderr)
+
+    def test_help_names_the_commands(self):
+        out = self.run_podium("--help").stdout
+        for command in ("up", "down", "settings", "version"):
+            self.assertIn(command, out)
+
+    def test_the_examples_are_what_the_schema_allows(self):
+        daemon = Daemon("examples")
+        self.addCleanup(daemon.destroy)
+        daemon.start()
+        for file in sorted((SOURCE_DIR / "examples").glob("*.yaml")):
+            with self.subTest(file.name):
+                daemon.kubectl("create", "--dry-run=server", "-f", file)
+
+
+if __name__ == "__main__":
+    unittest.main()
