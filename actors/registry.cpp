@@ -31,6 +31,7 @@ public:
 protected:
   /// All state survives an exception: what was judged stands, and a commit under way is asked for again.
   void on_start() override {
+    retry_bootstrap_ = 0;
     for (auto& [resource, list] : watches_)
       for (auto& w : list)
         w.deadline = at(w.until, [this, resource = resource, id = w.id] { end_watch(resource, id); });
@@ -145,8 +146,10 @@ private:
   template <class Promise>
   void once_loaded(Promise promise, std::function<void()> f) {
     if (loaded_) return f();
-    if (early_.size() >= max_queued) return promise.deliver(behind());
-    early_.push_back(std::move(f));
+    if (early_.size() < max_queued)
+      early_.push_back(std::move(f));
+    else
+      promise.deliver(behind());
   }
 
   static caf::error behind() { return make_error(errc::unavailable, "the registry is too far behind"); }
@@ -171,7 +174,11 @@ private:
     while (loaded_ && !in_flight_ && !queue_.empty()) {
       write_batch batch{table_, version_, wall_now(), random_};
       std::vector<answer> answers;
-      for (size_t n = 0; !queue_.empty() && n < max_batch_requests && batch.bytes() < max_batch_bytes; ++n) {
+      // Volatile writes go alone: a disk that refuses the others must not stop heartbeats.
+      auto volatile_ones = is_volatile(queue_.front().request);
+      for (size_t n = 0; !queue_.empty() && n < max_batch_requests && batch.bytes() < max_batch_bytes
+                         && is_volatile(queue_.front().request) == volatile_ones;
+           ++n) {
         auto next = std::move(queue_.front());
         queue_.pop_front();
         judge(batch, next, answers);
@@ -237,11 +244,11 @@ private:
   }
 
   void finish() {
-    auto done = std::move(in_flight_);
-    version_ = done->version;
-    reserved_ = done->reserved;
+    auto stored = std::move(in_flight_);
+    version_ = stored->version;
+    reserved_ = stored->reserved;
     std::set<std::string> resources;
-    for (auto& event : done->events) {
+    for (auto& event : stored->events) {
       if (event.type == watch_type::deleted)
         table_.erase(event.object->key());
       else
@@ -249,22 +256,26 @@ private:
       settings_.view->publish(event);
       resources.insert(event.object->key().resource);
     }
-    for (auto& a : done->answers)
+    for (auto& a : stored->answers)
       reply(a);
     for (auto& resource : resources)
       wake(resource);
   }
 
-  /// The versions of a failed commit are not given out again: a disk may come back with what it refused.
+  /// After an I/O error the versions are not given out again: a disk may come back with what it refused. A
+  /// full one never took them; using them up would in the end stop the volatile objects, too.
   void fail(const caf::error& err) {
     auto failed = std::move(in_flight_);
-    version_ = failed->version;
-    reserved_ = std::min(reserved_, version_);
+    if (code_of(err) != errc::no_space) version_ = failed->version;
     for (auto& a : failed->answers) {
       a.error = err;
       reply(a);
     }
-    after(bootstrap_retry, [this] { bootstrap(); });
+    if (retry_bootstrap_ == 0)
+      retry_bootstrap_ = after(bootstrap_retry, [this] {
+        retry_bootstrap_ = 0;
+        bootstrap();
+      });
   }
 
   void reply(answer& a) {
@@ -294,8 +305,10 @@ private:
   void watch(const watch_next& request, caf::typed_response_promise<watch_batch> promise) {
     if (answer_watch(request, promise, false)) return;
     auto& list = watches_[request.resource];
-    if (list.size() >= max_watches)
-      return promise.deliver(make_error(errc::too_many_requests, "too many watches of " + request.resource));
+    if (list.size() >= max_watches) {
+      promise.deliver(make_error(errc::too_many_requests, "too many watches of " + request.resource));
+      return;
+    }
     auto id = ++last_watch_;
     auto until = now() + watch_wait;
     auto deadline = at(until, [this, resource = request.resource, id] { end_watch(resource, id); });
@@ -348,6 +361,7 @@ private:
   std::vector<std::function<void()>> early_;
   std::map<std::string, std::vector<waiting_watch>> watches_;
   uint64_t last_watch_ = 0;
+  deadline_set::id retry_bootstrap_ = 0;
 };
 
 } // namespace

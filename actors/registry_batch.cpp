@@ -30,6 +30,10 @@ std::string member_text(const document_ref& document, const char* name) {
 
 } // namespace
 
+bool is_volatile(const write_request& request) {
+  return std::visit([](auto& r) { return registry_rules::is_volatile(key_of(r).resource); }, request);
+}
+
 std::string row_key(const object_key& key) {
   return std::string{row_prefix} + key.resource + '/' + key.ns + '/' + key.name;
 }

@@ -14,6 +14,9 @@ namespace podium {
 /// Any request that may change an object.
 using write_request = std::variant<create_object, update_object, put_status, bind_pod, delete_object>;
 
+/// True if the request's object is kept in memory alone.
+bool is_volatile(const write_request& request);
+
 /// What a request comes to.
 struct write_result {
   object_ref object;

@@ -85,7 +85,7 @@ bool terminal(std::string_view phase) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
-std::string quoted(std::string_view name) {
+std::string in_quotes(std::string_view name) {
   return '"' + std::string{name} + '"';
 }
 
@@ -181,16 +181,16 @@ bool is_volatile(std::string_view resource) {
 }
 
 caf::error not_found(const object_key& key) {
-  return make_error(errc::not_found, key.resource + ' ' + quoted(key.name) + " not found");
+  return make_error(errc::not_found, key.resource + ' ' + in_quotes(key.name) + " not found");
 }
 
 caf::error already_exists(const object_key& key) {
-  return make_error(errc::already_exists, key.resource + ' ' + quoted(key.name) + " already exists");
+  return make_error(errc::already_exists, key.resource + ' ' + in_quotes(key.name) + " already exists");
 }
 
 caf::error conflict(const object_key& key, const std::string& why) {
-  return make_error(errc::conflict,
-                    "Operation cannot be fulfilled on " + key.resource + ' ' + quoted(key.name) + ": " + why);
+  return make_error(errc::conflict, "Operation cannot be fulfilled on " + key.resource + ' '
+                                        + in_quotes(key.name) + ": " + why);
 }
 
 caf::error modified_meanwhile(const object_key& key) {
@@ -201,7 +201,7 @@ caf::error modified_meanwhile(const object_key& key) {
 caf::error admits_new_content(const object_key& key, const object* ns) {
   if (!ns) return not_found({"namespaces", "", key.ns});
   if (!ns->meta().deletion_timestamp) return {};
-  return make_error(errc::forbidden, key.resource + ' ' + quoted(key.name)
+  return make_error(errc::forbidden, key.resource + ' ' + in_quotes(key.name)
                                          + " is forbidden: unable to create new content in namespace "
                                          + key.ns + " because it is being terminated");
 }
@@ -285,14 +285,14 @@ verdict status_put(const object& stored, const put_status& request) {
 verdict bound(const object& stored, const bind_pod& request, wall_time now) {
   auto refuse = [&](const std::string& why) {
     return make_error(errc::conflict, "Operation cannot be fulfilled on pods/binding "
-                                          + quoted(stored.key().name) + ": " + why);
+                                          + in_quotes(stored.key().name) + ": " + why);
   };
   if (auto err = update_precondition(stored, request.uid, 0)) return err;
   auto before = stored.document();
   auto node = text_at(before, {"spec", "nodeName"});
   if (node == request.node && !node.empty()) return decision{};
   if (!node.empty())
-    return refuse("pod " + stored.key().name + " is already assigned to node " + quoted(node));
+    return refuse("pod " + stored.key().name + " is already assigned to node " + in_quotes(node));
   if (stored.meta().deletion_timestamp)
     return refuse("pod " + stored.key().name + " is being deleted, cannot be assigned to a host");
   auto after = before.get_object();
