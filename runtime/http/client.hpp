@@ -13,23 +13,23 @@ namespace podium {
 
 struct http_fetch {
   std::string method = "GET";
-  std::string url; ///< http or https
-  header_list headers;
-  std::string body;
+  std::string url = {}; ///< http or https
+  header_list headers = {};
+  std::string body = {};
   std::chrono::milliseconds timeout{30'000}; ///< for everything together; 0: none (watches)
   size_t max_body_bytes = 16 * 1024 * 1024;
   /// A longer body is cut there and the answer is good; otherwise it is errc::too_large.
   bool cut_body = false;
-  bool verify = true; ///< check the server's certificate and name
-  std::string ca_pem; ///< trusted instead of the system's CAs
-  std::string client_certificate_pem, client_key_pem;
-  bool fresh = false;      ///< a connection of its own, closed afterwards: for probes
-  std::string unix_socket; ///< connect here instead of to the URL's host
-  std::string resolve_to;  ///< connect to this address instead of looking the URL's host up
-  unsigned redirects = 0;  ///< how many are followed
+  bool verify = true;      ///< check the server's certificate and name
+  std::string ca_pem = {}; ///< trusted instead of the system's CAs
+  std::string client_certificate_pem = {}, client_key_pem = {};
+  bool fresh = false;           ///< a connection of its own, closed afterwards: for probes
+  std::string unix_socket = {}; ///< connect here instead of to the URL's host
+  std::string resolve_to = {};  ///< connect to this address instead of looking the URL's host up
+  unsigned redirects = 0;       ///< how many are followed
   /// Instead of collecting the body: called with each piece, on the loop thread. max_body_bytes does not
   /// count then.
-  std::function<void(std::string_view)> on_data;
+  std::function<void(std::string_view)> on_data = {};
 };
 
 struct http_reply {

@@ -198,6 +198,8 @@ void http_session::refuse(int status, std::string_view content_type, std::string
 void http_session::refuse_parse(const boost::beast::error_code& err) {
   if (err == http::error::header_limit) return refuse(431, "text/plain", "header too large\n");
   if (err == http::error::body_limit) return refuse(413, "text/plain", "request body too large\n");
+  if (err == http::error::bad_version)
+    return refuse(505, "text/plain", "only HTTP/1.0 and HTTP/1.1 are spoken here\n");
   refuse(400, "text/plain", "malformed request: " + err.message() + '\n');
 }
 

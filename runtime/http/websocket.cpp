@@ -142,7 +142,7 @@ void websocket::deliver() {
 bool websocket::send(websocket_opcode opcode, std::string_view data) {
   if (!is_open()) return false;
   wslay_event_msg frame{static_cast<uint8_t>(opcode), reinterpret_cast<const uint8_t*>(data.data()),
-                          data.size()};
+                        data.size()};
   if (wslay_event_queue_msg(context_, &frame) != 0 || !flush()) {
     stream_->abort();
     return false;
