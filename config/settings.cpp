@@ -209,9 +209,7 @@ public:
     const auto* text = value_.if_string();
     if (text == nullptr) return "must be text";
     std::string is{*text};
-    auto choices = " " + std::string{row_.choices} + " ";
-    if (!row_.choices.empty() && (is.empty() || choices.find(" " + is + " ") == std::string::npos))
-      return "must be one of: " + std::string{row_.choices};
+    if (!row_.choices.empty() && !is_choice(is)) return "must be one of: " + std::string{row_.choices};
     target(into_) = is;
     return {};
   }
@@ -274,6 +272,15 @@ public:
   }
 
 private:
+  bool is_choice(std::string_view text) const {
+    for (auto rest = row_.choices; !rest.empty();) {
+      auto space = std::min(rest.find(' '), rest.size());
+      if (rest.substr(0, space) == text) return true;
+      rest.remove_prefix(std::min(space + 1, rest.size()));
+    }
+    return false;
+  }
+
   static std::string read_mirror(const json::value& item, registry_mirror& out) {
     constexpr const char* shape = "a mirror is {layout: directory} or {registry: host, insecure: true|false}";
     const auto* object = item.if_object();

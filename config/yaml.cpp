@@ -95,6 +95,17 @@ public:
   }
   void OnMapEnd() override { close(); }
 
+  /// What the parser's complaint means; indentation gets a word of its own, being the usual mistake.
+  std::string explain(const YAML::Exception& problem) const {
+    bool indentation = problem.msg == "end of map not found" || problem.msg == "end of sequence not found";
+    if (!indentation) return problem.msg;
+    std::string out = "the indentation is wrong: this line belongs to no map or list around it";
+    if (last_list_.line >= 0 && last_list_.column == problem.mark.column)
+      out += "; it stands in the column of the '-' of the list on line " + std::to_string(last_list_.line + 1)
+             + ": indent it like the other keys of its item, or begin a new item with '- '";
+    return out;
+  }
+
 private:
   struct frame {
     YAML::Mark mark;
@@ -185,6 +196,7 @@ private:
   void close() {
     auto done = std::move(frames_.back());
     frames_.pop_back();
+    if (done.container.is_array()) last_list_ = done.mark;
     if (auto* object = done.container.if_object())
       for (auto& from : done.merged)
         for (auto& [key, value] : from.as_object())
@@ -233,6 +245,7 @@ private:
   std::vector<frame> frames_;
   std::unordered_map<YAML::anchor_t, json::value> anchors_;
   amounts expanded_;
+  YAML::Mark last_list_ = YAML::Mark::null_mark();
 };
 
 constexpr size_t max_documents = 10'000;
@@ -256,10 +269,10 @@ caf::expected<std::vector<document>> parse_yaml(std::string_view text, std::stri
     return refuse(source, position_at(text, offset),
                   "this byte is not allowed in YAML (the text must be UTF-8)");
   std::vector<document> out;
+  document_builder builder{limits};
   try {
     std::istringstream stream{std::string{text}};
     YAML::Parser parser{stream};
-    document_builder builder{limits};
     for (size_t n = 0; parser.HandleNextDocument(builder); ++n) {
       if (n == max_documents)
         return refuse(source, {}, "more than " + std::to_string(max_documents) + " documents in one text");
@@ -273,7 +286,7 @@ caf::expected<std::vector<document>> parse_yaml(std::string_view text, std::stri
   } catch (const refusal& problem) {
     return refuse(source, problem.at, problem.what());
   } catch (const YAML::Exception& problem) {
-    return refuse(source, position_of(problem.mark), problem.msg);
+    return refuse(source, position_of(problem.mark), builder.explain(problem));
   } catch (const std::exception& problem) {
     return refuse(source, {}, problem.what());
   }
