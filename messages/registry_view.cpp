@@ -149,6 +149,7 @@ void registry_view::publish(const watch_event& event) {
     }
     version_.store(event.resource_version, std::memory_order_release);
   }
+  std::lock_guard guard{listeners_mutex_};
   for (auto& f : listeners_)
     f(resource);
 }

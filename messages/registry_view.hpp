@@ -62,9 +62,12 @@ public:
   std::optional<std::vector<watch_event>> events_after(std::string_view resource, uint64_t since,
                                                        size_t limit) const;
 
-  /// Calls `f` (from the writer's thread, keep it short) after every publication. Set once, before the
-  /// registry starts.
-  void on_publish(std::function<void(const std::string& resource)> f) { listeners_.push_back(std::move(f)); }
+  /// Calls `f` (from the writer's thread; it must be short and must not ask the view) after every
+  /// publication.
+  void on_publish(std::function<void(const std::string& resource)> f) {
+    std::lock_guard guard{listeners_mutex_};
+    listeners_.push_back(std::move(f));
+  }
 
   // -- for the registry actor alone --
   void load(std::vector<object_ref> objects, uint64_t version);
@@ -81,6 +84,7 @@ private:
   std::map<std::string, resource_state, std::less<>> resources_;
   std::atomic<uint64_t> version_{0};
   uint64_t base_version_ = 0;
+  std::mutex listeners_mutex_;
   std::vector<std::function<void(const std::string&)>> listeners_;
 };
 
