@@ -1,0 +1,280 @@
+#include "oci_fixture.hpp"
+#include "runtime/process/process_tree.hpp"
+#include <csignal>
+
+using namespace podium;
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+BOOST_FIXTURE_TEST_SUITE(oci_containers, test::oci_fixture)
+
+BOOST_AUTO_TEST_CASE(start_exit_code_and_log) {
+  BOOST_REQUIRE(make_pod("u1"));
+  auto before = std::chrono::system_clock::now();
+  auto key = run(container("u1", "main", "echo hello; echo oops >&2; exit 7"));
+  auto e = end_of(key);
+  BOOST_TEST(e.exit_code == 7);
+  BOOST_TEST(e.reason == "Error");
+  BOOST_TEST((e.started_at >= before && e.finished_at >= e.started_at
+              && e.finished_at <= std::chrono::system_clock::now()));
+  auto log = log_of(key);
+  BOOST_TEST(log.find("hello\n") != std::string::npos);
+  BOOST_TEST(log.find("oops\n") != std::string::npos);
+  BOOST_TEST(found(key).log_path == settings.log_root + "/default_pod-u1_u1/main/0.log");
+  auto good = end_of(run(container("u1", "good", "true")));
+  BOOST_TEST(good.exit_code == 0);
+  BOOST_TEST(good.reason == "Completed");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_container_sees) {
+  BOOST_REQUIRE(make_pod("u2"));
+  auto request = container("u2", "main", "");
+  request.spec.command = {
+      "sh", "-c",
+      "id -u; id -g; hostname; echo $FROM_IMAGE $MINE; pwd; cat /etc/hostname; "
+      "echo last words > /dev/termination-log; ls /dev/shm; cat /proc/self/oom_score_adj; "
+      "grep -c NoNewPrivs:.1 /proc/self/status; touch /x && echo writable"};
+  request.spec.env = {{"MINE", "too"}};
+  request.spec.working_dir = "/tmp";
+  request.oom_score_adj = -997; // clamped where the daemon may not give it
+  request.spec.security_context_.emplace();
+  request.spec.security_context_->run_as_user = 1000;
+  request.spec.security_context_->allow_privilege_escalation = false;
+  auto key = run(request);
+  auto e = end_of(key);
+  BOOST_TEST(e.message == "last words\n");
+  std::istringstream lines{log_of(key)};
+  std::vector<std::string> seen;
+  for (std::string line; std::getline(lines, line);)
+    seen.push_back(line);
+  BOOST_REQUIRE(seen.size() >= 8u);
+  BOOST_TEST(seen[0] == "1000");
+  BOOST_TEST(seen[1] == "1001");
+  BOOST_TEST(seen[2] == "host-u2");
+  BOOST_TEST(seen[3] == "yes too");
+  BOOST_TEST(seen[4] == "/tmp");
+  BOOST_TEST(seen[5] == "host-u2");
+  BOOST_TEST(seen[7] == "1");
+}
+
+BOOST_AUTO_TEST_CASE(two_containers_share_network_ipc_and_name) {
+  BOOST_REQUIRE(make_pod("u3"));
+  auto server =
+      run(container("u3", "server", "echo from-shm > /dev/shm/note; echo hi | nc -l -p 8080; sleep 1000"));
+  auto client = run(
+      container("u3", "client",
+                "until nc 127.0.0.1 8080 </dev/null; do usleep 20000; done; cat /dev/shm/note; hostname"));
+  BOOST_TEST(end_of(client).exit_code == 0);
+  auto log = log_of(client);
+  BOOST_TEST(log.find("hi\n") != std::string::npos);
+  BOOST_TEST(log.find("from-shm\n") != std::string::npos);
+  BOOST_TEST(log.find("host-u3\n") != std::string::npos);
+  for (auto* ns : {"net", "ipc", "uts"}) {
+    auto a = exec(server, {"ls", "-l", std::string{"/proc/self/ns/"} + ns});
+    BOOST_REQUIRE(a);
+    BOOST_TEST(a->exit_code == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(signals_and_kill) {
+  BOOST_REQUIRE(make_pod("u4"));
+  auto polite =
+      run(container("u4", "polite", "trap 'echo bye; exit 3' TERM; while :; do usleep 10000; done"));
+  BOOST_REQUIRE(ask<ack>(signal_container{polite, 0}));
+  BOOST_TEST(end_of(polite).exit_code == 3);
+  BOOST_TEST(log_of(polite) == "bye\n");
+  auto deaf = run(container("u4", "deaf", "sleep 1000 & sleep 1001"));
+  BOOST_REQUIRE(ask<ack>(signal_container{deaf, SIGKILL}));
+  auto e = end_of(deaf);
+  BOOST_TEST(e.exit_code == 137);
+  BOOST_TEST(e.reason == "Error");
+  BOOST_TEST(ask<ack>(signal_container{deaf, SIGKILL}).operator bool()); // gone is done
+}
+
+BOOST_AUTO_TEST_CASE(out_of_memory) {
+  BOOST_REQUIRE(make_pod("u5"));
+  auto request = container("u5", "eater", "x=a; while :; do x=$x$x; done");
+  request.memory_limit_bytes = 64 << 20;
+  auto e = end_of(run(request));
+  BOOST_TEST(e.exit_code == 137);
+  BOOST_TEST(e.reason == "OOMKilled");
+  // A child that is the victim does not make it OOMKilled while the main process lives on.
+  auto survivor = container("u5", "survivor", "sh -c 'x=a; while :; do x=$x$x; done'; exit 4");
+  survivor.memory_limit_bytes = 64 << 20;
+  e = end_of(run(survivor));
+  BOOST_TEST(e.exit_code == 4);
+  BOOST_TEST(e.reason == "Error");
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_does_not_exist) {
+  BOOST_REQUIRE(make_pod("u6"));
+  auto request = container("u6", "main", "");
+  request.spec.command = {"no-such-thing"};
+  BOOST_REQUIRE(ask<container_created>(request));
+  auto started = ask<container_started>(start_container{request.key});
+  BOOST_REQUIRE(!started);
+  BOOST_TEST(int(code_of(started.error())) == int(errc::container_start));
+  BOOST_TEST_MESSAGE(message_of(started.error()));
+  BOOST_TEST(message_of(started.error()).find("no-such-thing") != std::string::npos);
+  auto e = end_of(request.key);
+  BOOST_TEST(e.exit_code == 128);
+  BOOST_TEST(e.reason == "StartError");
+}
+
+BOOST_AUTO_TEST_CASE(attempts_are_fenced) {
+  BOOST_REQUIRE(make_pod("u7"));
+  auto first = run(container("u7", "main", "sleep 1000", 0));
+  auto again = ask<container_created>(container("u7", "main", "sleep 1000", 0));
+  BOOST_REQUIRE(again); // the same attempt is the same container
+  BOOST_TEST(again->container_id == "podium://" + found(first).id);
+  BOOST_TEST(ask<container_started>(start_container{first}).operator bool());
+  auto too_early = ask<container_created>(container("u7", "main", "sleep 1000", 1));
+  BOOST_REQUIRE(!too_early);
+  BOOST_TEST(int(code_of(too_early.error())) == int(errc::conflict));
+  ask<ack>(signal_container{first, SIGKILL});
+  end_of(first);
+  auto second = run(container("u7", "main", "sleep 1000", 1));
+  BOOST_TEST(found(second).id != again->container_id);
+  auto stale = ask<container_created>(container("u7", "main", "sleep 1000", 0));
+  BOOST_REQUIRE(!stale);
+  BOOST_TEST(int(code_of(stale.error())) == int(errc::stale));
+  auto stale_start = ask<container_started>(start_container{first});
+  BOOST_REQUIRE(!stale_start);
+  BOOST_TEST(int(code_of(stale_start.error())) == int(errc::stale));
+  // Of many attempts the newest and the one before keep record and log.
+  for (uint32_t n = 2; n < 5; ++n) {
+    auto running = container_key{"u7", "main", n - 1};
+    ask<ack>(signal_container{running, SIGKILL});
+    end_of(running);
+    run(container("u7", "main", "echo attempt " + std::to_string(n) + "; sleep 1000", n));
+  }
+  auto records = ask<runtime_records>(list_runtime{"u7"});
+  BOOST_REQUIRE(records);
+  BOOST_TEST(records->containers.size() == 2u);
+  BOOST_TEST(found({"u7", "main", 4}, true).key.attempt == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(exec_for_probes) {
+  BOOST_REQUIRE(make_pod("u8"));
+  auto key = run(container("u8", "main", "sleep 1000"));
+  auto r = exec(key, {"sh", "-c", "echo out; echo err >&2; exit 5"});
+  BOOST_REQUIRE(r);
+  BOOST_TEST(r->exit_code == 5);
+  BOOST_TEST(r->output == "out\nerr\n");
+  r = exec(key, {"sh", "-c", "yes | head -c 100000"});
+  BOOST_REQUIRE(r);
+  BOOST_TEST(r->output.size() == 10240u);
+  BOOST_TEST(r->exit_code == 0);
+  r = exec(key, {"no-such-command"});
+  BOOST_REQUIRE(!r);
+  BOOST_TEST_MESSAGE(message_of(r.error()));
+  BOOST_TEST(message_of(r.error()).find("executable file") != std::string::npos);
+  auto before = std::chrono::steady_clock::now();
+  r = exec(key, {"sh", "-c", "sleep 777 & (setsid sleep 778 &) ; sleep 779"}, 500ms);
+  BOOST_REQUIRE(r);
+  BOOST_TEST(r->timed_out);
+  BOOST_TEST((std::chrono::steady_clock::now() - before < 5s));
+  r = exec(key, {"sh", "-c", "ps | grep -c 'sleep 77[79]'"});
+  BOOST_REQUIRE(r);
+  BOOST_TEST(r->output == "0\n");
+  r = exec(key, {"true"});
+  BOOST_TEST((r && r->exit_code == 0));
+}
+
+BOOST_AUTO_TEST_CASE(a_new_daemon_adopts_what_runs) {
+  BOOST_REQUIRE(make_pod("u9"));
+  auto runs = run(container("u9", "runs", "sleep 1000"));
+  auto ends =
+      run(container("u9", "ends", "until cat /dev/shm/go 2>/dev/null; do usleep 10000; done; exit 9"));
+  auto over = run(container("u9", "over", "exit 2"));
+  auto over_exit = end_of(over);
+  auto created = container("u9", "created", "echo late");
+  BOOST_REQUIRE(ask<container_created>(created));
+  auto id = found(runs).id;
+  auto pid = [&] { return std::stoi(read_small_file(found(runs).directory + "/pidfile")); };
+  auto pid_before = pid();
+
+  runtime.reset(); // the daemon goes
+  std::ofstream{settings.root + "/pods/u9/shm/go"} << "now";
+  auto exit_file = [&] { return !fs::is_empty(settings.run_root + "/exits"); };
+  for (int i = 0; i < 500 && !exit_file(); ++i)
+    ::usleep(10'000);
+  BOOST_TEST(exit_file());
+  start_runtime();
+
+  BOOST_TEST(found(runs).id == id);
+  BOOST_TEST(pid() == pid_before);
+  auto records = ask<runtime_records>(list_runtime{});
+  BOOST_REQUIRE(records);
+  BOOST_TEST(records->sandboxes.size() == 1u);
+  BOOST_TEST(records->containers.size() == 4u);
+  BOOST_TEST(end_of(ends).exit_code == 9);
+  BOOST_TEST(end_of(over).exit_code == 2);
+  BOOST_TEST((end_of(over).finished_at == over_exit.finished_at));
+  auto r = exec(runs, {"echo", "alive"});
+  BOOST_REQUIRE(r);
+  BOOST_TEST(r->output == "alive\n");
+  BOOST_REQUIRE(ask<container_started>(start_container{created.key}));
+  BOOST_TEST(end_of(created.key).exit_code == 0);
+  ask<ack>(signal_container{runs, SIGKILL});
+  BOOST_TEST(end_of(runs).exit_code == 137);
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_conmon_is_an_unknown_exit) {
+  BOOST_REQUIRE(make_pod("u10"));
+  auto key = run(container("u10", "main", "sleep 1000"));
+  auto pid = std::stoi(read_small_file(found(key).directory + "/pidfile"));
+  ::kill(facts_of(pid).parent, SIGKILL);
+  auto e = end_of(key);
+  BOOST_TEST(e.exit_code == 137);
+  BOOST_TEST(e.reason == "ContainerStatusUnknown");
+  auto facts = facts_of(pid);
+  BOOST_TEST((!facts.exists || facts.state == 'Z')); // it cannot run on unseen
+}
+
+BOOST_AUTO_TEST_CASE(twenty_at_once) {
+  BOOST_REQUIRE(make_pod("u11"));
+  std::vector<container_key> keys;
+  for (int i = 0; i < 20; ++i)
+    keys.push_back(container("u11", "c" + std::to_string(i), "").key);
+  test::await<bool>(loop, [&](auto done) {
+    auto left = std::make_shared<int>(20);
+    for (auto& key : keys) {
+      auto request = container("u11", key.name, "sleep 1000");
+      runtime->ask(request, [this, key, left, done](caf::expected<container_created> created) {
+        BOOST_CHECK(created);
+        runtime->ask(start_container{key}, [left, done](caf::expected<container_started> started) {
+          BOOST_CHECK(started);
+          if (--*left == 0) done(true);
+        });
+      });
+    }
+  });
+  for (auto& key : keys)
+    BOOST_TEST((found(key).phase == container_phase::running));
+}
+
+BOOST_AUTO_TEST_CASE(image_user_and_non_root) {
+  BOOST_REQUIRE(make_pod("u12"));
+  auto named = std::make_shared<image_record>(*image);
+  named->config.user = "web";
+  image = named;
+  auto key = run(container("u12", "main", "id -u; id -G"));
+  end_of(key);
+  BOOST_TEST(log_of(key) == "1000\n1001 2000\n");
+  auto strict = container("u12", "strict", "true");
+  strict.spec.security_context_.emplace();
+  strict.spec.security_context_->run_as_non_root = true;
+  auto refused = ask<container_created>(strict);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(int(code_of(refused.error())) == int(errc::container_config));
+}
+
+BOOST_AUTO_TEST_CASE(log_fallback_as_termination_message) {
+  BOOST_REQUIRE(make_pod("u13"));
+  auto request = container("u13", "main", "echo first; echo the reason; exit 1");
+  request.spec.termination_message_policy = "FallbackToLogsOnError";
+  BOOST_TEST(end_of(run(request)).message == "first\nthe reason\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
