@@ -1,0 +1,413 @@
+#include "actors/placement.hpp"
+
+#include "core/quantity.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace podium::placement {
+namespace {
+
+constexpr int64_t unrequested_milli_cpu = 100, unrequested_memory_bytes = 200 * 1024 * 1024;
+constexpr int64_t max_score = 100;
+constexpr auto not_ready_taint = "node.kubernetes.io/not-ready",
+               unreachable_taint = "node.kubernetes.io/unreachable",
+               unschedulable_taint = "node.kubernetes.io/unschedulable";
+
+std::optional<quantity> read(const quantity_map& map, const std::string& name) {
+  auto i = map.find(name);
+  if (i == map.end()) return {};
+  auto q = quantity::parse(i->second);
+  return q ? std::optional{*q} : std::nullopt;
+}
+
+/// Named resources that are counted like cpu: everything but the three every node has, and pods.
+bool is_extended(const std::string& name) {
+  return name != "cpu" && name != "memory" && name != "ephemeral-storage" && name != "pods";
+}
+
+amounts amounts_of(const quantity_map& map) {
+  amounts out;
+  for (auto& [name, text] : map) {
+    auto q = quantity::parse(text);
+    if (!q) continue;
+    if (name == "cpu")
+      out.milli_cpu = q->milli_value();
+    else if (name == "memory")
+      out.memory_bytes = q->value();
+    else if (name == "ephemeral-storage")
+      out.ephemeral_bytes = q->value();
+    else if (is_extended(name))
+      out.extended.emplace_back(name, q->value());
+  }
+  return out;
+}
+
+/// Requests of one container; what has a limit alone requests that much, as defaulting has it.
+amounts container_requests(const container_spec& c) {
+  auto map = c.resources.requests;
+  for (auto& [name, limit] : c.resources.limits)
+    map.try_emplace(name, limit);
+  return amounts_of(map);
+}
+
+/// The same as the scores see it.
+amounts container_score(const container_spec& c) {
+  auto out = container_requests(c);
+  auto given = [&](const char* name) {
+    return read(c.resources.requests, name) || read(c.resources.limits, name);
+  };
+  if (!given("cpu")) out.milli_cpu = unrequested_milli_cpu;
+  if (!given("memory")) out.memory_bytes = unrequested_memory_bytes;
+  return out;
+}
+
+template <class Each>
+amounts pod_sum(const pod_spec& spec, Each each) {
+  amounts running, sidecars, first;
+  for (auto& c : spec.containers)
+    running.add(each(c));
+  for (auto& c : spec.init_containers) {
+    auto one = each(c);
+    if (c.restart_policy == "Always") {
+      // Sidecars stay: they add to what runs, and to every step after them.
+      sidecars.add(one);
+      first.raise_to(sidecars);
+    } else {
+      one.add(sidecars);
+      first.raise_to(one);
+    }
+  }
+  running.add(sidecars);
+  running.raise_to(first);
+  running.add(amounts_of(spec.overhead));
+  return running;
+}
+
+std::vector<host_port> host_ports(const pod_spec& spec) {
+  std::vector<host_port> out;
+  auto collect = [&](const container_spec& c) {
+    for (auto& p : c.ports)
+      if (p.host_port > 0)
+        out.push_back({p.host_port, p.protocol.empty() ? "TCP" : p.protocol,
+                       p.host_ip.empty() || p.host_ip == "::" ? "0.0.0.0" : p.host_ip});
+  };
+  for (auto& c : spec.containers)
+    collect(c);
+  for (auto& c : spec.init_containers)
+    if (c.restart_policy == "Always") collect(c);
+  return out;
+}
+
+bool keeps_pods_away(const taint& t) {
+  return t.effect == "NoSchedule" || t.effect == "NoExecute";
+}
+
+const taint* untolerated(const pod_wants& pod, const node_state& node) {
+  for (auto& t : node.taints)
+    if (keeps_pods_away(t) && !tolerates(pod.tolerations, t)) return &t;
+  return nullptr;
+}
+
+bool selected(const pod_wants& pod, const node_state& node) {
+  for (auto& [key, value] : pod.node_selector)
+    if (auto i = node.labels.find(key); i == node.labels.end() || i->second != value) return false;
+  return true;
+}
+
+bool ports_free(const pod_wants& pod, const node_state& node) {
+  for (auto& p : pod.ports)
+    for (auto& taken : node.ports)
+      if (p.clashes_with(taken)) return false;
+  return true;
+}
+
+bool may_be_unschedulable(const pod_wants& pod) {
+  return tolerates(pod.tolerations, {unschedulable_taint, "", "NoSchedule", {}});
+}
+
+bool short_of(int64_t want, int64_t allocatable, int64_t requested) {
+  return want > 0 && want > allocatable - requested;
+}
+
+/// The taints a node has, with the one that its Ready condition stands for.
+std::vector<taint> taints_of(const node& from) {
+  auto out = from.spec.taints;
+  const condition* ready = nullptr;
+  for (auto& c : from.status.conditions)
+    if (c.type == "Ready") ready = &c;
+  if (ready && ready->status == "True") return out;
+  auto* key = ready && ready->status == "Unknown" ? unreachable_taint : not_ready_taint;
+  auto there =
+      std::any_of(out.begin(), out.end(), [&](auto& t) { return t.key == key && keeps_pods_away(t); });
+  if (!there) out.push_back({key, "", "NoSchedule", {}});
+  return out;
+}
+
+bool same_taints(const std::vector<taint>& a, const std::vector<taint>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](auto& x, auto& y) {
+    return x.key == y.key && x.value == y.value && x.effect == y.effect;
+  });
+}
+
+int64_t prefer_no_schedule(const pod_wants& pod, const node_state& node) {
+  return std::count_if(node.taints.begin(), node.taints.end(), [&](auto& t) {
+    return t.effect == "PreferNoSchedule" && !tolerates(pod.tolerations, t);
+  });
+}
+
+} // namespace
+
+void amounts::add(const amounts& other, int sign) {
+  milli_cpu += sign * other.milli_cpu;
+  memory_bytes += sign * other.memory_bytes;
+  ephemeral_bytes += sign * other.ephemeral_bytes;
+  for (auto& [name, n] : other.extended) {
+    auto i = std::lower_bound(extended.begin(), extended.end(), name,
+                              [](auto& x, auto& key) { return x.first < key; });
+    if (i == extended.end() || i->first != name) i = extended.insert(i, {name, 0});
+    i->second += sign * n;
+  }
+}
+
+void amounts::raise_to(const amounts& other) {
+  milli_cpu = std::max(milli_cpu, other.milli_cpu);
+  memory_bytes = std::max(memory_bytes, other.memory_bytes);
+  ephemeral_bytes = std::max(ephemeral_bytes, other.ephemeral_bytes);
+  for (auto& [name, n] : other.extended)
+    if (auto more = n - extended_amount(name); more > 0) add({0, 0, 0, {{name, more}}});
+}
+
+int64_t amounts::extended_amount(const std::string& name) const {
+  for (auto& [key, n] : extended)
+    if (key == name) return n;
+  return 0;
+}
+
+bool amounts::zero() const {
+  return milli_cpu == 0 && memory_bytes == 0 && ephemeral_bytes == 0
+         && std::all_of(extended.begin(), extended.end(), [](auto& x) { return x.second == 0; });
+}
+
+amounts pod_requests(const pod_spec& spec) {
+  return pod_sum(spec, container_requests);
+}
+
+pod_wants wants_of(const pod_spec& spec) {
+  pod_wants out;
+  out.requests = pod_requests(spec);
+  auto score = pod_sum(spec, container_score);
+  out.score_milli_cpu = score.milli_cpu;
+  out.score_memory_bytes = score.memory_bytes;
+  out.ports = host_ports(spec);
+  out.tolerations = spec.tolerations;
+  out.node_selector = spec.node_selector;
+  out.node_name = spec.node_name;
+  out.priority = spec.priority;
+  return out;
+}
+
+void node_state::add(const pod_wants& pod) {
+  requested.add(pod.requests);
+  score_milli_cpu += pod.score_milli_cpu;
+  score_memory_bytes += pod.score_memory_bytes;
+  ++pods;
+  ports.insert(ports.end(), pod.ports.begin(), pod.ports.end());
+}
+
+void node_state::remove(const pod_wants& pod) {
+  requested.add(pod.requests, -1);
+  score_milli_cpu -= pod.score_milli_cpu;
+  score_memory_bytes -= pod.score_memory_bytes;
+  --pods;
+  for (auto& p : pod.ports)
+    if (auto i = std::find(ports.begin(), ports.end(), p); i != ports.end()) ports.erase(i);
+}
+
+bool node_state::describe(const node& from) {
+  auto fresh = amounts_of(from.status.allocatable);
+  auto allowed = read(from.status.allocatable, "pods").value_or(quantity{}).value();
+  auto now_tainted = taints_of(from);
+  if (name == from.metadata.name && allocatable == fresh && allowed_pods == allowed
+      && unschedulable == from.spec.unschedulable && labels == from.metadata.labels
+      && same_taints(taints, now_tainted))
+    return false;
+  name = from.metadata.name;
+  allocatable = std::move(fresh);
+  allowed_pods = allowed;
+  unschedulable = from.spec.unschedulable;
+  labels = from.metadata.labels;
+  taints = std::move(now_tainted);
+  return true;
+}
+
+bool tolerates(const std::vector<toleration>& tolerations, const taint& t) {
+  return std::any_of(tolerations.begin(), tolerations.end(), [&](const toleration& x) {
+    if (!x.effect.empty() && x.effect != t.effect) return false;
+    if (!x.key.empty() && x.key != t.key) return false;
+    if (x.operator_ == "Exists") return true;
+    return !x.key.empty() && x.value == t.value;
+  });
+}
+
+std::string refusal::text() const {
+  switch (what) {
+  case kind::unschedulable:
+    return "node(s) were unschedulable";
+  case kind::node_name:
+    return "node(s) didn't match the requested node name";
+  case kind::taint:
+    return "node(s) had untolerated taint {" + detail + "}";
+  case kind::selector:
+    return "node(s) didn't match Pod's node affinity/selector";
+  case kind::ports:
+    return "node(s) didn't have free ports for the requested pod ports";
+  case kind::too_many_pods:
+    return "Too many pods";
+  case kind::insufficient:
+    return "Insufficient " + detail;
+  }
+  return "";
+}
+
+bool fits(const pod_wants& pod, const node_state& node) {
+  auto& want = pod.requests;
+  if (node.pods + 1 > node.allowed_pods
+      || short_of(want.milli_cpu, node.allocatable.milli_cpu, node.requested.milli_cpu)
+      || short_of(want.memory_bytes, node.allocatable.memory_bytes, node.requested.memory_bytes)
+      || short_of(want.ephemeral_bytes, node.allocatable.ephemeral_bytes, node.requested.ephemeral_bytes))
+    return false;
+  for (auto& [name, n] : want.extended)
+    if (short_of(n, node.allocatable.extended_amount(name), node.requested.extended_amount(name)))
+      return false;
+  if (node.unschedulable && !may_be_unschedulable(pod)) return false;
+  if (!pod.node_name.empty() && pod.node_name != node.name) return false;
+  return !untolerated(pod, node) && selected(pod, node) && ports_free(pod, node);
+}
+
+std::vector<refusal> refusals(const pod_wants& pod, const node_state& node) {
+  using kind = refusal::kind;
+  if (node.unschedulable && !may_be_unschedulable(pod)) return {{kind::unschedulable, ""}};
+  if (!pod.node_name.empty() && pod.node_name != node.name) return {{kind::node_name, ""}};
+  if (auto* t = untolerated(pod, node)) return {{kind::taint, t->key + ": " + t->value}};
+  if (!selected(pod, node)) return {{kind::selector, ""}};
+  if (!ports_free(pod, node)) return {{kind::ports, ""}};
+  std::vector<refusal> out;
+  if (node.pods + 1 > node.allowed_pods) out.push_back({kind::too_many_pods, ""});
+  auto& want = pod.requests;
+  if (short_of(want.milli_cpu, node.allocatable.milli_cpu, node.requested.milli_cpu))
+    out.push_back({kind::insufficient, "cpu"});
+  if (short_of(want.memory_bytes, node.allocatable.memory_bytes, node.requested.memory_bytes))
+    out.push_back({kind::insufficient, "memory"});
+  if (short_of(want.ephemeral_bytes, node.allocatable.ephemeral_bytes, node.requested.ephemeral_bytes))
+    out.push_back({kind::insufficient, "ephemeral-storage"});
+  for (auto& [name, n] : want.extended)
+    if (short_of(n, node.allocatable.extended_amount(name), node.requested.extended_amount(name)))
+      out.push_back({kind::insufficient, name});
+  return out;
+}
+
+int64_t least_allocated(const pod_wants& pod, const node_state& node) {
+  int64_t sum = 0, weight = 0;
+  auto add = [&](int64_t requested, int64_t capacity) {
+    if (capacity <= 0) return;
+    ++weight;
+    if (requested <= capacity) sum += (capacity - requested) * max_score / capacity;
+  };
+  add(node.score_milli_cpu + pod.score_milli_cpu, node.allocatable.milli_cpu);
+  add(node.score_memory_bytes + pod.score_memory_bytes, node.allocatable.memory_bytes);
+  return weight ? sum / weight : 0;
+}
+
+int64_t evenness(int64_t used_a, int64_t capacity_a, int64_t used_b, int64_t capacity_b) {
+  // 1 - |a/A - b/B| / 2 in hundredths, exactly: the deviation of two values is half their distance.
+  __extension__ using wide = __int128;
+  if (capacity_a <= 0 || capacity_b <= 0) return max_score;
+  auto a = static_cast<wide>(std::min(used_a, capacity_a)) * capacity_b;
+  auto b = static_cast<wide>(std::min(used_b, capacity_b)) * capacity_a;
+  auto whole = static_cast<wide>(capacity_a) * capacity_b * 2;
+  return static_cast<int64_t>((whole - (a > b ? a - b : b - a)) * max_score / whole);
+}
+
+int64_t balanced_allocation(const pod_wants& pod, const node_state& node) {
+  // Pods that ask for nothing move no balance: the plugin sits out for them.
+  if (pod.requests.milli_cpu == 0 && pod.requests.memory_bytes == 0) return 0;
+  auto balance = [&](int64_t cpu, int64_t memory) {
+    return evenness(cpu, node.allocatable.milli_cpu, memory, node.allocatable.memory_bytes);
+  };
+  auto without = balance(node.requested.milli_cpu, node.requested.memory_bytes);
+  auto with = balance(node.requested.milli_cpu + pod.requests.milli_cpu,
+                      node.requested.memory_bytes + pod.requests.memory_bytes);
+  return 50 + (50 + with - without) / 2;
+}
+
+size_t nodes_to_find(size_t nodes) {
+  if (nodes < 100) return nodes;
+  auto percent = std::max<int64_t>(5, 50 - static_cast<int64_t>(nodes) / 125);
+  return std::max<size_t>(100, nodes * static_cast<size_t>(percent) / 100);
+}
+
+choice choose(const pod_wants& pod, const std::vector<node_state>& nodes, size_t start,
+              random_stream& random) {
+  choice out;
+  std::vector<size_t> feasible;
+  auto enough = nodes_to_find(nodes.size());
+  for (; out.examined < nodes.size() && feasible.size() < enough; ++out.examined) {
+    auto i = (start + out.examined) % nodes.size();
+    if (fits(pod, nodes[i])) feasible.push_back(i);
+  }
+  if (feasible.size() <= 1) {
+    if (!feasible.empty()) out.node = feasible.front();
+    return out;
+  }
+  constexpr int64_t taint_weight = 3;
+  int64_t most_taints = 0;
+  for (auto i : feasible)
+    most_taints = std::max(most_taints, prefer_no_schedule(pod, nodes[i]));
+  int64_t best = -1;
+  uint64_t ties = 0;
+  for (auto i : feasible) {
+    auto score = least_allocated(pod, nodes[i]) + balanced_allocation(pod, nodes[i]);
+    if (most_taints > 0)
+      score += taint_weight * (max_score - max_score * prefer_no_schedule(pod, nodes[i]) / most_taints);
+    if (score < best) continue;
+    if (score > best) {
+      best = score;
+      ties = 0;
+    }
+    // Each of n equals is kept with the chance 1/n.
+    ++ties;
+    auto draw = ties == 1 ? 0 : random.below(ties);
+    if (draw == 0) out.node = i;
+  }
+  return out;
+}
+
+std::string failure_message(const pod_wants& pod, const std::vector<node_state>& nodes) {
+  if (nodes.empty()) return "no nodes available to schedule pods";
+  std::map<std::string, size_t> reasons;
+  size_t final_ones = 0;
+  for (auto& node : nodes) {
+    auto why = refusals(pod, node);
+    if (!why.empty() && why.front().final()) ++final_ones;
+    for (auto& r : why)
+      ++reasons[r.text()];
+  }
+  auto sentence = [&](const std::map<std::string, size_t>& counts) {
+    std::vector<std::string> entries;
+    for (auto& [text, n] : counts)
+      entries.push_back(std::to_string(n) + ' ' + text);
+    std::sort(entries.begin(), entries.end());
+    auto out = "0/" + std::to_string(nodes.size()) + " nodes are available: ";
+    for (size_t i = 0; i < entries.size(); ++i)
+      out += (i ? ", " : "") + entries[i];
+    return out + '.';
+  };
+  std::map<std::string, size_t> help;
+  if (final_ones > 0) help["Preemption is not helpful for scheduling"] = final_ones;
+  if (final_ones < nodes.size())
+    help["No preemption victims found for incoming pod"] = nodes.size() - final_ones;
+  return sentence(reasons) + " preemption: " + sentence(help);
+}
+
+} // namespace podium::placement
