@@ -40,11 +40,6 @@ struct subresource {
   std::string_view response_kind; ///< "" is the resource's own kind
 };
 
-/// A field selector key and where its value lies in the document ("spec.nodeName").
-struct selectable_field {
-  std::string_view label, path;
-};
-
 /// One row: a resource in one group and version.
 struct resource {
   std::string_view plural, singular, kind, group, version;
@@ -52,7 +47,6 @@ struct resource {
   std::vector<std::string_view> short_names, categories;
   uint16_t verbs = all_verbs;
   std::vector<subresource> subresources;
-  std::vector<selectable_field> fields; ///< beside metadata.name and metadata.namespace
   const table_printer* printer = nullptr;
   /// The registry's name of the resource whose objects these are: events.k8s.io serves the core events.
   std::string_view stored_as;

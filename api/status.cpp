@@ -3,185 +3,119 @@
 namespace podium::api {
 namespace {
 
-namespace json = boost::json;
-
-std::string quoted(const resource& r, std::string_view name) {
-  return r.qualified() + " \"" + std::string{name} + "\"";
+failure plain(int code, std::string_view reason, std::string message,
+              const config::status_subject& about = {}) {
+  return {config::make_status(code, reason, std::move(message), about)};
 }
 
-failure about(int code, std::string reason, std::string message, const resource& r, std::string_view name) {
-  failure f{code, std::move(reason), std::move(message)};
-  f.name = name;
-  f.group = r.group;
-  f.kind = r.plural;
-  return f;
+config::status_subject subject(const resource& r, std::string_view name, std::string_view uid = {}) {
+  return {std::string{name}, std::string{r.group}, std::string{r.plural}, std::string{uid}};
 }
 
 } // namespace
 
-json::object failure::document() const {
-  json::object details;
-  if (!name.empty()) details["name"] = name;
-  if (!group.empty()) details["group"] = group;
-  if (!kind.empty()) details["kind"] = kind;
-  if (!uid.empty()) details["uid"] = uid;
-  if (!causes.empty()) {
-    json::array list;
-    for (auto& c : causes) {
-      json::object cause{{"reason", c.reason}, {"message", c.message}};
-      if (!c.field.empty()) cause["field"] = c.field;
-      list.push_back(std::move(cause));
-    }
-    details["causes"] = std::move(list);
-  }
-  if (retry_after_seconds > 0) details["retryAfterSeconds"] = retry_after_seconds;
-  json::object status{{"kind", "Status"},    {"apiVersion", "v1"}, {"metadata", json::object{}},
-                      {"status", "Failure"}, {"message", message}, {"reason", reason}};
-  if (!details.empty()) status["details"] = std::move(details);
-  status["code"] = code;
-  return status;
-}
-
-std::string failure::json() const {
-  return json::serialize(document()) + "\n";
-}
-
 failure bad_request(std::string message) {
-  return {400, "BadRequest", std::move(message)};
+  return plain(400, "BadRequest", std::move(message));
 }
 
 failure unauthorized() {
-  return {401, "Unauthorized", "Unauthorized"};
+  return plain(401, "Unauthorized", "Unauthorized");
 }
 
-failure forbidden(const resource& r, std::string_view name, std::string why) {
-  auto subject = name.empty() ? r.qualified() : quoted(r, name);
-  return about(403, "Forbidden", subject + " is forbidden: " + why, r, name);
+failure forbidden(const resource& r, std::string_view name, std::string_view why) {
+  auto text = r.qualified();
+  if (!name.empty()) text += " \"" + std::string{name} + "\"";
+  return plain(403, "Forbidden", text + " is forbidden: " + std::string{why}, subject(r, name));
 }
 
 failure not_found(const resource& r, std::string_view name) {
-  return about(404, "NotFound", quoted(r, name) + " not found", r, name);
+  return {config::make_not_found_status(subject(r, name))};
 }
 
 failure unknown_path() {
-  return {404, "NotFound", "the server could not find the requested resource"};
+  return plain(404, "NotFound", "the server could not find the requested resource");
 }
 
 failure method_not_allowed() {
-  return {405, "MethodNotAllowed", "the server does not allow this method on the requested resource"};
-}
-
-failure already_exists(const resource& r, std::string_view name) {
-  return about(409, "AlreadyExists", quoted(r, name) + " already exists", r, name);
+  return plain(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
 }
 
 failure conflict(const resource& r, std::string_view name, std::string_view why) {
-  return about(409, "Conflict",
-               "Operation cannot be fulfilled on " + quoted(r, name) + ": " + std::string{why}, r, name);
-}
-
-failure modified(const resource& r, std::string_view name) {
-  return conflict(
-      r, name, "the object has been modified; please apply your changes to the latest version and try again");
+  return {config::make_conflict_status(subject(r, name), why)};
 }
 
 failure expired(std::string message) {
-  return {410, "Expired", std::move(message)};
+  return plain(410, "Expired", std::move(message));
 }
 
 failure too_large(std::string message) {
-  return {413, "RequestEntityTooLarge", std::move(message)};
+  return plain(413, "RequestEntityTooLarge", std::move(message));
 }
 
 failure unsupported_media_type(std::string_view accepted) {
-  return {415, "UnsupportedMediaType",
-          "the body of the request was in an unknown format - accepted media types include: "
-              + std::string{accepted}};
+  return plain(415, "UnsupportedMediaType",
+               "the body of the request was in an unknown format - accepted media types include: "
+                   + std::string{accepted});
 }
 
-failure invalid_kind(std::string_view kind, std::string_view group, std::string_view name,
-                     std::vector<status_cause> causes) {
-  std::string text;
-  for (auto& c : causes) {
-    if (!text.empty()) text += ", ";
-    if (!c.field.empty()) text += c.field + ": ";
-    text += c.message;
-  }
-  if (causes.size() > 1) text = "[" + text + "]";
-  auto full_kind = group.empty() ? std::string{kind} : std::string{kind} + "." + std::string{group};
-  failure f{422, "Invalid", full_kind + " \"" + std::string{name} + "\" is invalid: " + text};
-  f.name = name;
-  f.group = group;
-  f.kind = kind;
-  f.causes = std::move(causes);
-  return f;
-}
-
-failure invalid(const resource& r, std::string_view name, std::vector<status_cause> causes) {
-  return invalid_kind(r.kind, r.group, name, std::move(causes));
+failure invalid(const resource& r, std::string_view name, const config::field_causes& causes) {
+  return {config::make_invalid_status({std::string{name}, std::string{r.group}, std::string{r.kind}, {}},
+                                      causes)};
 }
 
 failure too_many_requests(std::string message, int retry_after_seconds) {
-  failure f{429, "TooManyRequests", std::move(message)};
+  auto f = plain(429, "TooManyRequests", std::move(message));
   f.retry_after_seconds = retry_after_seconds;
   return f;
 }
 
+failure unavailable(std::string message) {
+  return plain(503, "ServiceUnavailable", std::move(message));
+}
+
 failure internal_error(std::string_view message) {
-  return {500, "InternalError", "Internal error occurred: " + std::string{message}};
+  return plain(500, "InternalError", "Internal error occurred: " + std::string{message});
 }
 
 failure from_error(const caf::error& err, const resource& r, std::string_view name) {
   auto text = message_of(err);
   switch (code_of(err)) {
-  case errc::bad_request:
-    return bad_request(text);
-  case errc::unauthorized:
-    return unauthorized();
   case errc::forbidden:
-    return forbidden(r, name, text);
+    return text.find(" is forbidden: ") != std::string::npos ? plain(403, "Forbidden", text, subject(r, name))
+                                                             : forbidden(r, name, text);
   case errc::not_found:
-    // The registry speaks of a missing namespace in its own words.
-    if (text.starts_with("namespaces \"")) {
-      auto* ns = find_resource("", "v1", "namespaces");
-      auto missing = text.substr(12, text.find('"', 12) - 12);
-      return not_found(*ns, missing);
+    // A write into a namespace that is not there: the registry says so in these words.
+    if (constexpr std::string_view prefix = "namespaces \""; text.starts_with(prefix)) {
+      auto missing = text.substr(prefix.size(), text.find('"', prefix.size()) - prefix.size());
+      return not_found(*find_resource("", "v1", "namespaces"), missing);
     }
     return not_found(r, name);
   case errc::already_exists:
-    return already_exists(r, name);
+    return {config::make_already_exists_status(subject(r, name))};
   case errc::conflict:
-    return text.empty() ? modified(r, name) : conflict(r, name, text);
-  case errc::expired:
-    return expired(text);
-  case errc::too_large:
-    return too_large(text);
+  case errc::stale:
+    return text.starts_with("Operation cannot be fulfilled") ? plain(409, "Conflict", text, subject(r, name))
+                                                             : conflict(r, name, text);
   case errc::invalid:
-    return invalid(r, name, {{"FieldValueInvalid", text, ""}});
+    return plain(422, "Invalid", std::string{r.kind} + " \"" + std::string{name} + "\" is invalid: " + text,
+                 {std::string{name}, std::string{r.group}, std::string{r.kind}, {}});
+  case errc::unauthorized:
+    return unauthorized();
   case errc::too_many_requests:
     return too_many_requests(text, 1);
-  case errc::no_space:
-    return {507, "InsufficientStorage", "the store is full, writes are refused: " + text};
   case errc::timeout:
-    return {504, "Timeout", "Timeout: request did not complete within the allotted timeout"};
-  case errc::unavailable:
-    return {503, "ServiceUnavailable", "the server is currently unable to handle the request: " + text};
-  default:
+    return plain(504, "Timeout", "Timeout: request did not complete within the allotted timeout");
+  case errc::no_space:
+    return plain(507, "InsufficientStorage", "the store is full and refuses writes: " + text);
+  case errc::internal:
     return internal_error(text);
+  default:
+    return {config::make_status(err, subject(r, name))};
   }
 }
 
 std::string success_status(const resource& r, std::string_view name, std::string_view uid) {
-  json::object details{{"name", name}};
-  if (!r.group.empty()) details["group"] = r.group;
-  details["kind"] = r.plural;
-  details["uid"] = uid;
-  return json::serialize(json::object{{"kind", "Status"},
-                                      {"apiVersion", "v1"},
-                                      {"metadata", json::object{}},
-                                      {"status", "Success"},
-                                      {"details", std::move(details)}})
-         + "\n";
+  return boost::json::serialize(config::make_success_status(subject(r, name, uid)).body) + "\n";
 }
 
 } // namespace podium::api

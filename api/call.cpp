@@ -1,0 +1,74 @@
+#include "api/call.hpp"
+
+#include "api/watch.hpp"
+
+namespace podium::api {
+namespace {
+
+/// A Warning header's quoted-string: no control characters, quotes and backslashes escaped.
+std::string quote(std::string_view text) {
+  std::string out = "\"";
+  for (unsigned char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c < 0x20 || c == 0x7f ? ' ' : static_cast<char>(c);
+  }
+  return out + '"';
+}
+
+constexpr size_t max_warnings = 50;
+constexpr size_t max_warning_bytes = 4096;
+
+} // namespace
+
+void page_cache::keep(std::string_view resource, const snapshot_ptr& snapshot) {
+  entries_.remove_if([&](auto& e) {
+    return e.resource == resource && e.snapshot->resource_version() == snapshot->resource_version();
+  });
+  entries_.push_front({std::string{resource}, snapshot});
+  if (entries_.size() > limit_) entries_.pop_back();
+}
+
+snapshot_ptr page_cache::find(std::string_view resource, uint64_t version) const {
+  for (auto& e : entries_)
+    if (e.resource == resource && e.snapshot->resource_version() == version) return e.snapshot;
+  return nullptr;
+}
+
+server_state::server_state(server_parts p, server_settings s)
+    : parts(std::move(p)), settings(std::move(s)),
+      to_registry(parts.system, parts.env, parts.loop, parts.registry, settings.write_timeout),
+      hub(std::make_shared<watch_hub>(parts.loop, parts.view, parts.wall_now)) {}
+
+server_state::~server_state() = default;
+
+header_list call::headers() const {
+  header_list out;
+  size_t bytes = 0;
+  for (auto& w : warnings) {
+    auto text = quote(w);
+    bytes += text.size();
+    if (out.size() >= max_warnings || bytes > max_warning_bytes) break;
+    out.emplace_back("Warning", "299 - " + text);
+  }
+  return out;
+}
+
+void call::answer(int status, std::string body, std::string_view content_type) {
+  exchange->respond(status, content_type, std::move(body), headers());
+}
+
+void call::answer_object(int status, const object& obj) {
+  answer(status, render_object(res(), obj, form, state->now()));
+}
+
+void call::fail(const failure& f) {
+  auto list = headers();
+  if (f.retry_after_seconds > 0) list.emplace_back("Retry-After", std::to_string(f.retry_after_seconds));
+  exchange->respond(f.code(), "application/json", f.json(), list);
+}
+
+void call::fail(const caf::error& err, std::string_view name) {
+  fail(from_error(err, res(), name.empty() ? std::string_view{to.name} : name));
+}
+
+} // namespace podium::api

@@ -1,0 +1,130 @@
+#include "api/list_options.hpp"
+
+#include "core/error.hpp"
+
+#include <boost/json.hpp>
+#include <charconv>
+
+namespace podium::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+std::string base64url(std::string_view in) {
+  std::string out;
+  uint32_t bits = 0;
+  int have = 0;
+  for (unsigned char c : in) {
+    bits = (bits << 8) | c;
+    for (have += 8; have >= 6; have -= 6)
+      out += alphabet[(bits >> (have - 6)) & 63];
+  }
+  if (have > 0) out += alphabet[(bits << (6 - have)) & 63];
+  return out;
+}
+
+std::optional<std::string> from_base64url(std::string_view in) {
+  std::string out;
+  uint32_t bits = 0;
+  int have = 0;
+  for (char c : in) {
+    auto at = std::string_view{alphabet, 64}.find(c);
+    if (at == std::string_view::npos) return {};
+    bits = (bits << 6) | static_cast<uint32_t>(at);
+    have += 6;
+    if (have >= 8) {
+      have -= 8;
+      out += static_cast<char>((bits >> have) & 255);
+    }
+  }
+  return out;
+}
+
+template <class T>
+std::optional<T> number(std::string_view text) {
+  T out{};
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return ec == std::errc{} && end == text.data() + text.size() ? std::optional{out} : std::nullopt;
+}
+
+} // namespace
+
+std::string page_token::encode() const {
+  return base64url(json::serialize(json::object{
+      {"v", "podium/1"}, {"rv", resource_version}, {"ns", ns}, {"name", name}, {"served", served}}));
+}
+
+std::optional<page_token> page_token::decode(std::string_view text) {
+  auto plain = text.size() < 4096 ? from_base64url(text) : std::nullopt;
+  if (!plain) return {};
+  boost::system::error_code ec;
+  auto v = json::parse(*plain, ec);
+  auto* o = ec ? nullptr : v.if_object();
+  if (!o || !o->contains("v") || o->at("v") != json::value("podium/1")) return {};
+  page_token out;
+  for (auto key : {"rv", "ns", "name", "served"})
+    if (!o->contains(key)) return {};
+  if (!o->at("ns").is_string() || !o->at("name").is_string()) return {};
+  out.resource_version = o->at("rv").to_number<uint64_t>(ec);
+  out.served = o->at("served").to_number<uint64_t>(ec);
+  out.ns = o->at("ns").get_string();
+  out.name = o->at("name").get_string();
+  return ec ? std::nullopt : std::optional{out};
+}
+
+caf::expected<std::optional<uint64_t>> parse_resource_version(const http_query& query) {
+  auto text = query.get("resourceVersion").value_or("");
+  if (text.empty()) return std::optional<uint64_t>{};
+  auto n = number<uint64_t>(text);
+  if (!n)
+    return make_error(errc::bad_request,
+                      "Invalid value: \"" + std::string{text} + "\": resourceVersion is no number");
+  return n;
+}
+
+caf::expected<std::optional<int64_t>> parse_number(const http_query& query, std::string_view name) {
+  auto text = query.get(name).value_or("");
+  if (text.empty()) return std::optional<int64_t>{};
+  auto n = number<int64_t>(text);
+  if (!n)
+    return make_error(errc::bad_request, std::string{name} + ": Invalid value: \"" + std::string{text}
+                                             + "\": must be a whole number");
+  return n;
+}
+
+caf::expected<list_options> parse_list_options(const http_query& query) {
+  list_options out;
+  auto limit = parse_number(query, "limit");
+  if (!limit) return limit.error();
+  if (limit->value_or(0) < 0)
+    return make_error(errc::bad_request, "limit: Invalid value: must not be negative");
+  out.limit = static_cast<uint64_t>(limit->value_or(0));
+  auto version = parse_resource_version(query);
+  if (!version) return version.error();
+  out.resource_version = *version;
+  auto match = query.get("resourceVersionMatch").value_or("");
+  if (match == "Exact")
+    out.match = version_match::exact;
+  else if (match == "NotOlderThan")
+    out.match = version_match::not_older_than;
+  else if (!match.empty())
+    return make_error(errc::bad_request, "resourceVersionMatch: Unsupported value: \"" + std::string{match}
+                                             + "\": supported values: \"Exact\", \"NotOlderThan\"");
+  if (auto token = query.get("continue"); token && !token->empty()) {
+    out.page = page_token::decode(*token);
+    if (!out.page) return make_error(errc::bad_request, "continue key is not valid");
+    if (out.resource_version.value_or(0) != 0)
+      return make_error(errc::bad_request, "specifying resource version is not allowed when using continue");
+  }
+  if (out.match != version_match::unset && !out.resource_version)
+    return make_error(errc::bad_request,
+                      "resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (out.match == version_match::exact && out.resource_version == 0)
+    return make_error(errc::bad_request,
+                      "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+  return out;
+}
+
+} // namespace podium::api

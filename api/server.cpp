@@ -1,0 +1,222 @@
+#include "api/server.hpp"
+
+#include "api/call.hpp"
+#include "api/watch.hpp"
+
+namespace podium::api {
+namespace {
+
+/// The verb of a request on a resource, as authorizers and error texts name it. Empty: no such method here.
+std::string_view verb_of(const call& c) {
+  auto& method = c.request().method;
+  bool reads = method == "GET" || method == "HEAD";
+  bool watching = reads && c.query().flag("watch");
+  switch (c.to.kind) {
+  case route_kind::collection:
+    if (reads) return watching ? "watch" : "list";
+    if (method == "POST") return "create";
+    return method == "DELETE" ? "deletecollection" : "";
+  case route_kind::object:
+    if (reads) return watching ? "watch" : "get";
+    if (method == "PUT") return "update";
+    if (method == "PATCH") return "patch";
+    return method == "DELETE" ? "delete" : "";
+  case route_kind::subresource:
+    if (reads) return "get";
+    if (method == "POST") return "create";
+    if (method == "PUT") return "update";
+    return method == "PATCH" ? "patch" : "";
+  default:
+    return reads ? "get" : "";
+  }
+}
+
+bool has_verb(uint16_t verbs, std::string_view name) {
+  for (auto& v : verb_names(verbs))
+    if (v == name) return true;
+  return false;
+}
+
+request_attributes attributes_of(const call& c, std::string_view verb) {
+  request_attributes out;
+  out.verb = verb;
+  out.path = c.request().path;
+  out.group = c.to.group;
+  out.version = c.to.version;
+  if (c.to.res) out.resource = c.to.res->plural;
+  if (c.to.sub) out.subresource = c.to.sub->name;
+  out.ns = c.to.ns;
+  out.name = c.to.name;
+  return out;
+}
+
+/// `User "u" cannot list resource "pods" in API group "" in the namespace "default"`.
+std::string forbidden_text(const user_info& user, const request_attributes& a, const std::string& why) {
+  auto resource = a.subresource.empty() ? a.resource : a.resource + "/" + a.subresource;
+  auto text = "User \"" + user.name + "\" cannot " + a.verb + " resource \"" + resource + "\" in API group \""
+              + a.group + "\"";
+  text += a.ns.empty() ? " at the cluster scope" : " in the namespace \"" + a.ns + "\"";
+  return why.empty() ? text : text + ": " + why;
+}
+
+/// Answers 403 and says true when the authorizer objects.
+bool refused(const call_ptr& c, std::string_view verb) {
+  auto& authorize = c->state->settings.authorize;
+  if (!authorize) return false;
+  auto attributes = attributes_of(*c, verb);
+  auto why = authorize(c->user, attributes);
+  if (!why) return false;
+  if (c->to.res)
+    c->fail(forbidden(*c->to.res, c->to.name, forbidden_text(c->user, attributes, *why)));
+  else
+    c->fail({config::make_status(403, "Forbidden",
+                                 "forbidden: User \"" + c->user.name + "\" cannot " + std::string{verb}
+                                     + " path \"" + attributes.path + "\"")});
+  return true;
+}
+
+void serve_subresource(const call_ptr& c, std::string_view verb) {
+  switch (c->to.sub->kind) {
+  case subresource_kind::log:
+    return serve_log(c);
+  case subresource_kind::exec:
+  case subresource_kind::attach:
+    return serve_session(c);
+  case subresource_kind::binding:
+    return serve_binding(c);
+  case subresource_kind::status:
+  case subresource_kind::finalize:
+    if (verb == "get") return serve_get(c);
+    return verb == "patch" ? serve_patch(c) : serve_update(c);
+  }
+}
+
+void serve_resource(const call_ptr& c, std::string_view verb) {
+  c->form = negotiate(c->request());
+  if (c->to.kind == route_kind::subresource) return serve_subresource(c, verb);
+  if (verb == "get") return serve_get(c);
+  if (verb == "list") return serve_list(c);
+  if (verb == "watch") return serve_watch(c);
+  if (verb == "create") return serve_create(c);
+  if (verb == "update") return serve_update(c);
+  if (verb == "patch") return serve_patch(c);
+  if (verb == "delete") return serve_delete(c);
+  serve_delete_collection(c);
+}
+
+void dispatch(const call_ptr& c) {
+  auto& request = c->request();
+  if (request.method == "OPTIONS") {
+    c->exchange->respond(204, "", std::string{}, {{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}});
+    return;
+  }
+  if (c->to.kind == route_kind::unknown) return c->fail(unknown_path());
+  auto verb = verb_of(*c);
+  auto allowed = c->to.kind == route_kind::subresource ? c->to.sub->verbs
+                 : c->to.res                           ? c->to.res->verbs
+                                                       : v_get;
+  if (verb.empty() || !has_verb(allowed, verb)) return c->fail(method_not_allowed());
+  if (refused(c, verb)) return;
+  if (c->to.res) return serve_resource(c, verb);
+  serve_discovery(c);
+}
+
+void handle(const std::shared_ptr<server_state>& state, std::shared_ptr<http_exchange> exchange) {
+  ++state->stats.requests;
+  auto c = std::make_shared<call>(state, std::move(exchange));
+  c->to = parse_route(c->request().raw_path);
+  // Load balancers and supervisors ask after health without a name.
+  bool open = c->to.kind == route_kind::health;
+  auto user = state->settings.authenticate ? state->settings.authenticate(c->request()) : std::nullopt;
+  if (!user && !open) return c->fail(unauthorized());
+  if (user) c->user = std::move(*user);
+  try {
+    dispatch(c);
+  } catch (const std::exception& e) {
+    if (c->exchange->is_open()) c->fail(internal_error(e.what()));
+  }
+}
+
+/// Refuses what is not known before its body is read, and bounds the body by what the route can use.
+gate_verdict judge(const server_state& state, const http_request& request) {
+  gate_verdict out;
+  auto to = parse_route(request.raw_path);
+  if (to.kind == route_kind::health) return out;
+  if (!state.settings.authenticate || !state.settings.authenticate(request)) {
+    auto f = unauthorized();
+    return {f.code(), "application/json", f.json(), 0};
+  }
+  bool carries_object = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+  bool is_stream =
+      to.sub && (to.sub->kind == subresource_kind::exec || to.sub->kind == subresource_kind::attach);
+  out.body_bytes = carries_object && !is_stream ? state.settings.body_bytes : state.settings.small_body_bytes;
+  return out;
+}
+
+} // namespace
+
+authenticator certificate_authenticator(std::function<std::optional<user_info>(std::string_view)> token) {
+  return [token](const http_request& request) -> std::optional<user_info> {
+    user_info user;
+    if (request.peer.verified && !request.peer.common_name.empty()) {
+      user.name = request.peer.common_name;
+      user.groups = request.peer.organizations;
+    } else {
+      constexpr std::string_view scheme = "Bearer ";
+      auto header = request.headers.get("Authorization");
+      if (!token || header.size() <= scheme.size()
+          || !equal_ignoring_case(header.substr(0, scheme.size()), scheme))
+        return {};
+      auto known = token(header.substr(scheme.size()));
+      if (!known) return {};
+      user = std::move(*known);
+    }
+    user.groups.emplace_back("system:authenticated");
+    return user;
+  };
+}
+
+server::server(server_parts parts, server_settings settings)
+    : loop_(parts.loop), state_(std::make_shared<server_state>(std::move(parts), std::move(settings))) {
+  // The view keeps the listener for good: it holds the hub weakly.
+  state_->parts.view.on_publish([weak = std::weak_ptr{state_->hub}](const std::string& resource) {
+    if (auto hub = weak.lock()) hub->published(resource);
+  });
+}
+
+server::~server() {
+  auto state = std::move(state_);
+  loop_.run([&] {
+    state->stopping = true;
+    state->hub->stop();
+    state->live.clear();
+    state->to_registry.stop();
+    state.reset();
+  });
+}
+
+http_handler server::handler() const {
+  return [weak = std::weak_ptr{state_}](std::shared_ptr<http_exchange> exchange) {
+    if (auto state = weak.lock(); state && !state->stopping) return handle(state, std::move(exchange));
+    exchange->respond(503, "application/json", unavailable("the API is shutting down").json());
+  };
+}
+
+http_gate server::gate() const {
+  return [weak = std::weak_ptr{state_}](const http_request& request) {
+    auto state = weak.lock();
+    return state ? judge(*state, request) : gate_verdict{};
+  };
+}
+
+void server::set_ready(bool ready) {
+  state_->ready = ready;
+}
+
+server_stats server::stats() const {
+  auto out = state_->stats;
+  out.watches = state_->hub->size();
+  return out;
+}
+
+} // namespace podium::api

@@ -1,0 +1,270 @@
+#include "api/watcher.hpp"
+
+#include "api/body.hpp"
+#include "api/list_options.hpp"
+
+namespace podium::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t initial_batch = 256;
+
+struct initial_mode {
+  bool initial = false, mark = false;
+};
+
+/// sendInitialEvents and its conditions. Source: validation of metav1.ListOptions.
+outcome<initial_mode> initial_of(const call& c, const std::optional<uint64_t>& version);
+
+} // namespace
+
+watcher::watcher(call_ptr c, selection select, watch_options options)
+    : call_(std::move(c)), select_(std::move(select)), options_(options), cursor_(options.since),
+      columns_due_(call_->form.form == output_form::table) {}
+
+void watcher::start() {
+  auto self = shared_from_this();
+  auto& hub = *call_->state->hub;
+  auto& exchange = *call_->exchange;
+  exchange.on_close([weak = weak_from_this()] {
+    if (auto w = weak.lock()) w->detach();
+  });
+  exchange.on_drain([weak = weak_from_this()] {
+    if (auto w = weak.lock()) {
+      w->full_ = false;
+      w->pump();
+    }
+  });
+  exchange.start_stream(200, "application/json", call_->headers());
+  hub.add(call_->res().stored_as, self);
+  end_timer_ = hub.loop().after(options_.time, [weak = weak_from_this()] {
+    if (auto w = weak.lock()) {
+      w->end_timer_ = 0;
+      w->finish();
+    }
+  });
+  if (options_.initial) {
+    snapshot_ = call_->snapshot();
+    cursor_ = snapshot_->resource_version();
+  }
+  arm_bookmark();
+  pump();
+}
+
+void watcher::pump() {
+  if (done_ || full_ || pumping_) return;
+  pumping_ = true;
+  bool more = write_initial() && write_events();
+  (void)more;
+  pumping_ = false;
+}
+
+/// False when the connection is full.
+bool watcher::write_initial() {
+  while (snapshot_) {
+    std::vector<object_ref> items;
+    snapshot_->each(call_->to.ns, from_ns_, from_name_, [&](const object_ref& ref) {
+      bool sent = begun_ && ref->key().ns == from_ns_ && ref->key().name == from_name_;
+      if (!sent) items.push_back(ref);
+      return items.size() < initial_batch;
+    });
+    if (items.empty()) {
+      snapshot_.reset();
+      if (options_.initial_mark) bookmark(true);
+      break;
+    }
+    for (auto& ref : items) {
+      from_ns_ = ref->key().ns;
+      from_name_ = ref->key().name;
+      begun_ = true;
+      if (!select_.matches(*ref)) continue;
+      if (!write(std::make_shared<const std::string>(first_line("ADDED", *ref)))) return false;
+    }
+  }
+  return !done_;
+}
+
+bool watcher::write_events() {
+  auto& hub = *call_->state->hub;
+  while (!done_) {
+    auto version = hub.view().resource_version();
+    auto events = hub.events_after(call_->res().stored_as, cursor_);
+    if (!events) {
+      lost();
+      return false;
+    }
+    if (events->empty()) {
+      // Nothing of this resource up to here: a bookmark may say so.
+      cursor_ = std::max(cursor_, version);
+      return true;
+    }
+    for (auto& event : *events) {
+      cursor_ = event.resource_version;
+      if (!write_one(event)) return false;
+    }
+  }
+  return false;
+}
+
+/// False when the connection is full; the event was taken then.
+bool watcher::write_one(const watch_event& event) {
+  if (!call_->to.ns.empty() && event.object->key().ns != call_->to.ns) return true;
+  auto as = seen_as::nothing;
+  if (select_.empty()) {
+    as = event.type == watch_type::added      ? seen_as::added
+         : event.type == watch_type::modified ? seen_as::modified
+                                              : seen_as::deleted;
+  } else {
+    bool now = event.type != watch_type::deleted && select_.matches(*event.object);
+    bool before = event.previous ? select_.matches(*event.previous)
+                                 : event.type != watch_type::added && select_.matches(*event.object);
+    as = seen_through(event.type, before, now);
+  }
+  if (as == seen_as::nothing) return true;
+  auto line = call_->state->hub->line(call_->res(), event, as, call_->form);
+  if (columns_due_) {
+    // The first table of a stream names its columns; it is this watcher's own.
+    auto type = as == seen_as::added ? "ADDED" : as == seen_as::modified ? "MODIFIED" : "DELETED";
+    line = std::make_shared<const std::string>(first_line(type, *shown_object(event, as)));
+  }
+  return write(std::move(line));
+}
+
+std::string watcher::first_line(std::string_view type, const object& obj) {
+  return watch_line(call_->res(), type, obj, call_->form, call_->state->now(),
+                    std::exchange(columns_due_, false));
+}
+
+bool watcher::write(std::shared_ptr<const std::string> line) {
+  if (done_) return false;
+  if (call_->exchange->write_chunk(std::move(line))) return true;
+  full_ = true;
+  return false;
+}
+
+void watcher::bookmark(bool end_of_initial) {
+  json::object meta{{"resourceVersion", std::to_string(cursor_)}, {"creationTimestamp", nullptr}};
+  if (end_of_initial) meta["annotations"] = {{"k8s.io/initial-events-end", "true"}};
+  json::object object;
+  if (call_->form.form == output_form::object) {
+    object = {{"kind", call_->res().kind}, {"apiVersion", call_->res().group_version()}, {"metadata", meta}};
+  } else {
+    json::object partial{
+        {"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(meta)}};
+    if (call_->form.form == output_form::partial)
+      object = std::move(partial);
+    else
+      object = {{"kind", "Table"},
+                {"apiVersion", "meta.k8s.io/v1"},
+                {"metadata", {{"resourceVersion", std::to_string(cursor_)}}},
+                {"columnDefinitions", json::array{}},
+                {"rows", json::array{{{"cells", json::array{}}, {"object", std::move(partial)}}}}};
+  }
+  bookmarked_ = cursor_;
+  write(std::make_shared<const std::string>(
+      json::serialize(json::object{{"type", "BOOKMARK"}, {"object", std::move(object)}}) + "\n"));
+}
+
+void watcher::arm_bookmark() {
+  if (!options_.bookmarks) return;
+  auto& state = *call_->state;
+  bookmark_timer_ = state.hub->loop().after(state.settings.bookmark_period, [weak = weak_from_this()] {
+    auto w = weak.lock();
+    if (!w || w->done_) return;
+    w->bookmark_timer_ = 0;
+    w->pump(); // brings the cursor up to date
+    if (!w->full_ && !w->done_ && !w->snapshot_ && w->cursor_ != w->bookmarked_) w->bookmark(false);
+    w->arm_bookmark();
+  });
+}
+
+/// The history has gone on without this watcher.
+void watcher::lost() {
+  auto text = "too old resource version: " + std::to_string(cursor_) + " ("
+              + std::to_string(call_->state->parts.view.resource_version()) + ")";
+  json::object event{{"type", "ERROR"}, {"object", expired(text).status.body}};
+  call_->exchange->write_chunk(std::make_shared<const std::string>(json::serialize(event) + "\n"));
+  options_.bookmarks = false;
+  finish();
+}
+
+void watcher::finish() {
+  if (done_) return;
+  if (options_.bookmarks && !full_ && !snapshot_) bookmark(false);
+  auto exchange = call_->exchange;
+  detach();
+  exchange->end();
+}
+
+void watcher::detach() {
+  if (done_) return;
+  done_ = true;
+  snapshot_.reset();
+  auto& hub = *call_->state->hub;
+  hub.loop().cancel(end_timer_);
+  if (bookmark_timer_) hub.loop().cancel(bookmark_timer_);
+  hub.remove(call_->res().stored_as, shared_from_this());
+}
+
+namespace {
+
+outcome<initial_mode> initial_of(const call& c, const std::optional<uint64_t>& version) {
+  auto& query = c.query();
+  bool no_version = version.value_or(0) == 0;
+  if (!query.has("sendInitialEvents")) {
+    if (!query.get("resourceVersionMatch").value_or("").empty())
+      return bad_request("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    return initial_mode{no_version, false};
+  }
+  bool wanted = query.flag("sendInitialEvents");
+  config::field_causes causes;
+  if (query.get("resourceVersionMatch").value_or("") != "NotOlderThan")
+    causes.forbidden("resourceVersionMatch",
+                     "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  if (wanted && !query.flag("allowWatchBookmarks"))
+    causes.forbidden("allowWatchBookmarks", "sendInitialEvents requires allowWatchBookmarks");
+  if (!causes.empty())
+    return failure{config::make_invalid_status({"", "meta.k8s.io", "ListOptions", ""}, causes)};
+  return initial_mode{wanted, wanted};
+}
+
+} // namespace
+
+void serve_watch(const call_ptr& c) {
+  auto& state = *c->state;
+  if (c->request().method == "HEAD") return c->fail(method_not_allowed());
+  auto select = parse_selection(c->res(), c->query());
+  if (!select) return c->fail(select.error());
+  if (!c->to.name.empty()) {
+    auto narrowed = config::parse_field_selector(c->res().qualified(), "metadata.name=" + c->to.name);
+    if (!narrowed) return c->fail(narrowed.error());
+    for (auto& requirement : narrowed->requirements)
+      select->fields.requirements.push_back(requirement);
+  }
+  auto version = parse_resource_version(c->query());
+  if (!version) return c->fail(version.error());
+  auto mode = initial_of(*c, *version);
+  if (auto* f = std::get_if<failure>(&mode)) return c->fail(*f);
+  auto seconds = parse_number(c->query(), "timeoutSeconds");
+  if (!seconds) return c->fail(seconds.error());
+  if (state.hub->size() >= state.settings.max_watches)
+    return c->fail(too_many_requests("too many watches, please try again later", 1));
+  watch_options options;
+  options.since = version->value_or(0);
+  options.initial = std::get<initial_mode>(mode).initial;
+  options.initial_mark = std::get<initial_mode>(mode).mark;
+  options.bookmarks = c->query().flag("allowWatchBookmarks");
+  options.time = state.settings.default_watch_time;
+  if (seconds->value_or(0) > 0) options.time = std::chrono::seconds{std::min<int64_t>(**seconds, 24 * 3600)};
+  if (options.since > state.parts.view.resource_version() && !options.initial) {
+    failure f{config::make_status(504, "Timeout",
+                                  "Too large resource version: " + std::to_string(options.since)
+                                      + ", current: " + std::to_string(state.parts.view.resource_version()))};
+    f.retry_after_seconds = 1;
+    return c->fail(f);
+  }
+  std::make_shared<watcher>(c, std::move(*select), options)->start();
+}
+
+} // namespace podium::api

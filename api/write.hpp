@@ -1,0 +1,30 @@
+// What creates, updates and patches share: the checks before a write, and the write itself with its second
+// chances.
+#pragma once
+#include "api/body.hpp"
+
+#include <functional>
+
+namespace podium::api {
+
+/// A next version, ready to be stored, or why not. Called with the version that is stored now; called again
+/// with a newer one when another write came between.
+struct next_version {
+  boost::json::value document;
+  bool pinned = false; ///< the client named the version it changes: a conflict is the client's
+  std::string uid;     ///< precondition, "" is any
+};
+using make_next = std::function<outcome<next_version>(const object& current)>;
+
+/// Reads the current version, makes the next and stores `part` of it; after a conflict that is not the
+/// client's it reads again, a few times. Answers the request.
+void store_update(const call_ptr& c, update_part part, bool dry_run, make_next next);
+
+/// Defaults and validates `after` as the successor of `before`; the answer is what to refuse it with.
+std::optional<failure> check_update(const resource& r, update_part part, const boost::json::value& before,
+                                    boost::json::value& after);
+
+/// The part of the object a route's writes change.
+update_part part_of(const call& c);
+
+} // namespace podium::api

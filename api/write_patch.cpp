@@ -1,0 +1,119 @@
+// patch: the stored version, changed by one of three kinds of patch, on the same way as an update.
+#include "api/patch.hpp"
+#include "api/write.hpp"
+#include "config/json.hpp"
+
+namespace podium::api {
+namespace {
+
+namespace json = boost::json;
+
+enum class patch_kind : uint8_t { merge, strategic, json_patch };
+
+constexpr std::string_view patch_types =
+    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+
+std::optional<patch_kind> kind_of(const http_request& request) {
+  auto type = content_type_of(request);
+  if (type == "application/merge-patch+json") return patch_kind::merge;
+  if (type == "application/strategic-merge-patch+json") return patch_kind::strategic;
+  if (type == "application/json-patch+json") return patch_kind::json_patch;
+  return {};
+}
+
+caf::expected<json::value> apply(patch_kind kind, json::value before, const json::value& patch,
+                                 const resource& r) {
+  switch (kind) {
+  case patch_kind::merge:
+    return merge_patch(std::move(before), patch);
+  case patch_kind::strategic:
+    return strategic_merge_patch(std::move(before), patch, config::type_of(r.gvk()));
+  default:
+    return json_patch(std::move(before), patch);
+  }
+}
+
+/// `Pod "p" is invalid: patch: Invalid value: …`.
+failure invalid_patch(const call& c, const std::string& text) {
+  config::field_causes causes;
+  causes.invalid("patch", json::value(c.request().body), text);
+  return invalid(c.res(), c.to.name, causes);
+}
+
+/// Decodes the patched document again: a patch may have brought anything.
+outcome<json::value> decode_patched(const call& c, config::field_validation mode, json::value patched,
+                                    std::vector<std::string>& warnings) {
+  config::document document;
+  document.root = std::move(patched);
+  document.places = std::make_shared<config::place_table>();
+  auto decoded = config::decode(document, c.res().gvk(), mode);
+  if (!decoded.errors.empty()) return bad_request(config::api_message(decoded));
+  if (!decoded.strict_errors.empty()) {
+    std::string text = "strict decoding error: ";
+    for (size_t i = 0; i < decoded.strict_errors.size(); ++i)
+      text += (i == 0 ? "" : ", ") + decoded.strict_errors[i].text;
+    return invalid_patch(c, text);
+  }
+  for (auto& w : decoded.warnings)
+    warnings.push_back(w.text);
+  return std::move(decoded.object);
+}
+
+struct patch_request {
+  patch_kind kind;
+  json::value patch;
+  config::field_validation mode;
+  update_part part;
+};
+
+outcome<next_version> patched(call& c, const patch_request& p, const object& current) {
+  auto before = current.document();
+  auto after = apply(p.kind, before, p.patch, c.res());
+  if (!after)
+    return code_of(after.error()) == errc::invalid ? failure{config::make_status(
+               422, "Invalid", message_of(after.error()),
+               {c.to.name, std::string{c.res().group}, std::string{c.res().kind}, {}})}
+                                                   : failure{config::make_status(after.error())};
+  if (!after->is_object()) return bad_request("the patch makes the object something else");
+  c.warnings.clear();
+  auto decoded = decode_patched(c, p.mode, std::move(*after), c.warnings);
+  if (auto* f = std::get_if<failure>(&decoded)) return std::move(*f);
+  auto& object = std::get<json::value>(decoded).as_object();
+  object["kind"] = c.res().kind;
+  object["apiVersion"] = c.res().group_version();
+  if (auto f = adopt_identity(c, object, true)) return std::move(*f);
+  auto version = metadata_text(object, "resourceVersion");
+  if (!version.empty() && version != std::to_string(current.resource_version()))
+    return conflict(c.res(), c.to.name);
+  auto uid = metadata_text(object, "uid");
+  if (!uid.empty() && uid != current.uid())
+    return conflict(c.res(), c.to.name,
+                    "Precondition failed: UID in precondition: " + uid
+                        + ", UID in object meta: " + current.uid());
+  next_version out;
+  out.uid = current.uid();
+  auto* meta = p.patch.is_object() ? p.patch.get_object().if_contains("metadata") : nullptr;
+  out.pinned = meta && meta->is_object() && meta->get_object().contains("resourceVersion");
+  out.document = std::move(std::get<json::value>(decoded));
+  if (auto f = check_update(c.res(), p.part, before, out.document)) return std::move(*f);
+  return out;
+}
+
+} // namespace
+
+void serve_patch(const call_ptr& c) {
+  auto dry_run = is_dry_run(c->query());
+  if (auto* f = std::get_if<failure>(&dry_run)) return c->fail(*f);
+  auto kind = kind_of(c->request());
+  if (!kind) return c->fail(unsupported_media_type(patch_types));
+  auto mode = validation_of(c->query(), config::field_validation::warn);
+  if (auto* f = std::get_if<failure>(&mode)) return c->fail(*f);
+  auto body = config::parse_json(c->request().body);
+  if (!body) return c->fail(bad_request(message_of(body.error())));
+  patch_request p{*kind, std::move(body->root), std::get<config::field_validation>(mode), part_of(*c)};
+  store_update(c, p.part, std::get<bool>(dry_run), [raw = c.get(), p = std::move(p)](const object& current) {
+    return patched(*raw, p, current);
+  });
+}
+
+} // namespace podium::api

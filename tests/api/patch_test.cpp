@@ -1,0 +1,107 @@
+#include "api/patch.hpp"
+#include "core/error.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace podium;
+namespace json = boost::json;
+
+namespace {
+
+std::string strategic(std::string_view before, std::string_view patch, const char* type = "core.v1.Pod") {
+  auto out = api::strategic_merge_patch(json::parse(before), json::parse(patch), config::find_type(type));
+  return out ? json::serialize(*out) : "error: " + message_of(out.error());
+}
+
+std::string by_json_patch(std::string_view before, std::string_view patch) {
+  auto out = api::json_patch(json::parse(before), json::parse(patch));
+  return out ? json::serialize(*out) : "error: " + message_of(out.error());
+}
+
+struct row {
+  std::string_view before, patch, after;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(patch_suite)
+
+BOOST_AUTO_TEST_CASE(merge_patches) {
+  for (auto& r :
+       {row{R"({"a":1})", R"({"a":2})", R"({"a":2})"}, row{R"({"a":1,"b":2})", R"({"a":null})", R"({"b":2})"},
+        row{R"({"a":{"b":1}})", R"({"a":{"c":2}})", R"({"a":{"b":1,"c":2}})"},
+        row{R"({"a":[1,2]})", R"({"a":[3]})", R"({"a":[3]})"},
+        row{R"({})", R"({"a":{"b":{"c":null}}})", R"({"a":{"b":{}}})"},
+        row{R"({"a":"x"})", R"({"a":{"b":1}})", R"({"a":{"b":1}})"}})
+    BOOST_TEST(json::serialize(api::merge_patch(json::parse(r.before), json::parse(r.patch))) == r.after);
+}
+
+BOOST_AUTO_TEST_CASE(json_patches) {
+  for (auto& r :
+       {row{R"({"a":1})", R"([{"op":"replace","path":"/a","value":2}])", R"({"a":2})"},
+        row{R"({"a":[1,3]})", R"([{"op":"add","path":"/a/1","value":2}])", R"({"a":[1,2,3]})"},
+        row{R"({"a":[1]})", R"([{"op":"add","path":"/a/-","value":2}])", R"({"a":[1,2]})"},
+        row{R"({"a":{"x/y":1}})", R"([{"op":"remove","path":"/a/x~1y"}])", R"({"a":{}})"},
+        row{R"({"a":1})", R"([{"op":"move","from":"/a","path":"/b"}])", R"({"b":1})"},
+        row{R"({"a":1})", R"([{"op":"copy","from":"/a","path":"/b"},{"op":"test","path":"/b","value":1}])",
+            R"({"a":1,"b":1})"},
+        row{R"({"a":1})", R"([{"op":"test","path":"/a","value":2}])",
+            "error: the patch cannot be applied: the test of /a failed"},
+        row{R"({"a":1})", R"([{"op":"remove","path":"/b"}])",
+            "error: the patch cannot be applied: there is nothing to remove at /b"},
+        row{R"({"a":[1]})", R"([{"op":"add","path":"/a/7","value":2}])",
+            "error: the patch cannot be applied: there is no place to add /a/7"},
+        row{R"({})", R"([{"op":"jump","path":"/b"}])", "error: invalid JSON patch: unknown op \"jump\""},
+        row{R"({})", R"({})", "error: invalid JSON patch: a list of operations is expected"}})
+    BOOST_TEST(by_json_patch(r.before, r.patch) == r.after);
+}
+
+BOOST_AUTO_TEST_CASE(strategic_patches_merge_lists_by_their_keys) {
+  BOOST_TEST(strategic(R"({"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"2"}]}})",
+                       R"({"spec":{"containers":[{"name":"b","image":"3"}]}})")
+             == R"({"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"3"}]}})");
+  BOOST_TEST(strategic(R"({"spec":{"containers":[{"name":"a"},{"name":"b"}]}})",
+                       R"({"spec":{"containers":[{"$patch":"delete","name":"a"}]}})")
+             == R"({"spec":{"containers":[{"name":"b"}]}})");
+  BOOST_TEST(strategic(R"({"spec":{"containers":[{"name":"a"},{"name":"b"}]}})",
+                       R"({"spec":{"containers":[{"$patch":"replace"},{"name":"c"}]}})")
+             == R"({"spec":{"containers":[{"name":"c"}]}})");
+  BOOST_TEST(strategic(R"({"spec":{"containers":[{"name":"a","args":["1","2"]}]}})",
+                       R"({"spec":{"containers":[{"name":"a","args":["3"]}]}})")
+             == R"({"spec":{"containers":[{"name":"a","args":["3"]}]}})");
+  BOOST_TEST(strategic(R"({"spec":{}})", R"({"spec":{"containers":[{"image":"x"}]}})")
+             == "error: an item of containers does not contain declared merge key: name");
+  BOOST_TEST(strategic(R"({"status":{"conditions":[{"type":"Ready","status":"False"}]}})",
+                       R"({"status":{"conditions":[{"type":"Ready","status":"True"}]}})")
+             == R"({"status":{"conditions":[{"type":"Ready","status":"True"}]}})");
+}
+
+BOOST_AUTO_TEST_CASE(strategic_directives) {
+  BOOST_TEST(strategic(R"({"metadata":{"labels":{"a":"1","b":"2"}}})",
+                       R"({"metadata":{"labels":{"a":null,"c":"3"}}})")
+             == R"({"metadata":{"labels":{"b":"2","c":"3"}}})");
+  BOOST_TEST(strategic(R"({"metadata":{"labels":{"a":"1"}}})",
+                       R"({"metadata":{"labels":{"$patch":"replace","x":"y"}}})")
+             == R"({"metadata":{"labels":{"x":"y"}}})");
+  BOOST_TEST(strategic(R"({"metadata":{"finalizers":["a","b"]}})",
+                       R"({"metadata":{"$deleteFromPrimitiveList/finalizers":["a"]}})")
+             == R"({"metadata":{"finalizers":["b"]}})");
+  BOOST_TEST(strategic(R"({"metadata":{"finalizers":["a"]}})", R"({"metadata":{"finalizers":["b","a"]}})")
+             == R"({"metadata":{"finalizers":["a","b"]}})");
+  BOOST_TEST(strategic(R"({"spec":{"containers":[{"name":"a"},{"name":"b"},{"name":"s"}]}})",
+                       R"({"spec":{"$setElementOrder/containers":[{"name":"b"},{"name":"a"}],)"
+                       R"("containers":[{"name":"a","image":"x"}]}})")
+             == R"({"spec":{"containers":[{"name":"b"},{"name":"a","image":"x"},{"name":"s"}]}})");
+  BOOST_TEST(
+      strategic(
+          R"({"spec":{"volumes":[{"name":"v","emptyDir":{}}]}})",
+          R"({"spec":{"volumes":[{"$retainKeys":["name","hostPath"],"name":"v","hostPath":{"path":"/x"}}]}})")
+      == R"({"spec":{"volumes":[{"name":"v","hostPath":{"path":"/x"}}]}})");
+  BOOST_TEST(
+      strategic(R"({"spec":{}})", R"({"spec":{"$patch":"smash"}})").starts_with("error: Unknown patch type"));
+  BOOST_TEST(
+      strategic(R"({"spec":{"unschedulable":true}})", R"({"spec":{"unschedulable":null}})", "core.v1.Node")
+      == R"({"spec":{}})");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

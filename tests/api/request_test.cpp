@@ -1,0 +1,248 @@
+#include "tests/api/api_world.hpp"
+
+using namespace podium;
+using namespace podium::test;
+
+namespace {
+const std::string table_accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+}
+
+BOOST_FIXTURE_TEST_SUITE(request_suite, api_world)
+
+BOOST_AUTO_TEST_CASE(discovery_in_both_forms) {
+  auto v2 =
+      get("/api", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json");
+  BOOST_TEST(v2.headers.get("Content-Type")
+             == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+  BOOST_TEST(v2.at("/items/0/versions/0/resources/0/resource") == "pods");
+  BOOST_TEST(v2.at("/items/0/metadata/name") == "");
+  BOOST_TEST(get("/api").at("/versions/0") == "v1");
+  BOOST_TEST(get("/apis").at("/groups/1/name") == "coordination.k8s.io");
+  BOOST_TEST(get("/apis/coordination.k8s.io").at("/preferredVersion/version") == "v1");
+  BOOST_TEST(get("/api/v1/").at("/resources/0/name") == "pods");
+  BOOST_TEST(get("/version/").at("/minor") == "32");
+  BOOST_TEST(get("/healthz").body == "ok");
+  BOOST_TEST(get("/nothing").at("/message") == "the server could not find the requested resource");
+  auto v2_openapi = get("/openapi/v2");
+  BOOST_TEST(v2_openapi.status == 200);
+  BOOST_TEST(v2_openapi.body == "");
+  server->set_ready(false);
+  BOOST_TEST(get("/readyz").status == 500);
+  BOOST_TEST(get("/livez").status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(openapi_is_kept_by_its_hash) {
+  auto index = get("/openapi/v3?timeout=32s");
+  auto url = index.at("/paths/api~1v1/serverRelativeURL");
+  BOOST_TEST(url.starts_with("/openapi/v3/api/v1?hash="));
+  auto document = get(url);
+  BOOST_TEST(document.headers.get("Cache-Control") == "public, immutable");
+  BOOST_TEST(document.at("/paths/~1api~1v1~1namespaces~1{namespace}~1pods~1{name}/patch/parameters/2/name")
+             == "fieldValidation");
+  BOOST_TEST(document.at("/components/schemas/io.k8s.api.core.v1.Pod/properties/spec/allOf/0/$ref")
+             == "#/components/schemas/io.k8s.api.core.v1.PodSpec");
+  auto etag = std::string{index.headers.get("ETag")};
+  BOOST_TEST(send("GET", "/openapi/v3", {}, {{"If-None-Match", etag}}).status == 304);
+  BOOST_TEST(get("/openapi/v3/apis/nope/v1").status == 404);
+}
+
+BOOST_AUTO_TEST_CASE(a_pod_is_created_read_listed_and_deleted) {
+  auto made = post(pods + "?fieldManager=x&fieldValidation=Strict&unknown=1", pod_text("p1"));
+  BOOST_REQUIRE_MESSAGE(made.status == 201, made.body);
+  BOOST_TEST(made.at("/status/phase") == "Pending");
+  BOOST_TEST(made.at("/spec/restartPolicy") == "Always");
+  BOOST_TEST(made.at("/kind") == "Pod");
+  BOOST_TEST(post(pods, pod_text("p1")).at("/message") == "pods \"p1\" already exists");
+  BOOST_TEST(get(pods + "/p1").at("/metadata/uid") == made.at("/metadata/uid"));
+  BOOST_TEST(get(pods + "/nope").at("/message") == "pods \"nope\" not found");
+  BOOST_TEST(get(pods + "/nope").at("/details/kind") == "pods");
+  auto table = get(pods, table_accept);
+  BOOST_TEST(table.at("/rows/0/cells/2") == "Pending");
+  BOOST_TEST(get("/api/v1/pods").at("/items/0/metadata/namespace") == "default");
+  BOOST_TEST(post("/api/v1/namespaces/none/pods", pod_text("p1")).at("/message")
+             == "namespaces \"none\" not found");
+  auto gone = send("DELETE", pods + "/p1", R"({"propagationPolicy":"Background"})",
+                   {{"Content-Type", "application/json"}});
+  BOOST_TEST(gone.status == 200);
+  BOOST_TEST(get(pods + "/p1").status == 404); // never scheduled: nobody has to let go of it
+  BOOST_TEST(send("DELETE", pods + "/p1").at("/message") == "pods \"p1\" not found");
+}
+
+BOOST_AUTO_TEST_CASE(bad_requests_say_what_is_wrong) {
+  struct row {
+    std::string method, path, body, type;
+    int status;
+    std::string message;
+  };
+  auto spec = [](const std::string& fields) {
+    return R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p"},"spec":)" + fields + "}";
+  };
+  const row rows[] = {
+      {"POST", pods + "?fieldValidation=Strict",
+       spec(R"({"containers":[{"name":"c","image":"i"}],"bogus":1})"), "json", 400,
+       "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown field "
+       "\"spec.bogus\""},
+      {"POST", pods, spec(R"({"containers":[]})"), "json", 422,
+       "Pod \"p\" is invalid: spec.containers: Required value"},
+      {"POST", pods, "{", "json", 400, ""},
+      {"POST", pods, spec("{}"), "xml", 415,
+       "the body of the request was in an unknown format - accepted media types include: application/json, "
+       "application/yaml, application/vnd.kubernetes.protobuf"},
+      {"PATCH", pods + "/p", "{}", "json", 415, ""},
+      {"PUT", pods, "{}", "json", 405, "the server does not allow this method on the requested resource"},
+      {"POST", pods + "?dryRun=Some", spec("{}"), "json", 400, ""},
+      {"GET", pods + "?fieldSelector=spec.bogus%3Dx", "", "json", 400,
+       "field label not supported: spec.bogus"},
+      {"GET", pods + "?labelSelector=a%20b", "", "json", 400, ""},
+      {"GET", pods + "?limit=x", "", "json", 400, ""},
+      {"GET", pods + "?continue=xyz", "", "json", 400, "continue key is not valid"},
+      {"GET", pods + "?resourceVersion=999999999", "", "json", 504, ""},
+      {"POST", "/api/v1/pods", spec("{}"), "json", 405, ""},
+      {"PUT", pods + "/missing", pod_text("missing"), "json", 404, "pods \"missing\" not found"},
+      {"PUT", pods + "/other", pod_text("p"), "json", 400,
+       "the name of the object (p) does not match the name on the URL (other)"},
+  };
+  for (auto& r : rows) {
+    BOOST_TEST_CONTEXT(r.method << " " << r.path << " " << r.body) {
+      auto got = send(r.method, r.path, r.body, {{"Content-Type", "application/" + r.type}});
+      BOOST_TEST(got.status == r.status);
+      BOOST_TEST(got.at("/kind") == "Status");
+      BOOST_TEST(got.at("/code") == std::to_string(r.status));
+      if (!r.message.empty()) BOOST_TEST(got.at("/message") == r.message);
+    }
+  }
+  auto warned = post(pods + "?dryRun=All", spec(R"({"containers":[{"name":"c","image":"i"}],"bogus":1})"));
+  BOOST_TEST(warned.status == 201);
+  BOOST_TEST(warned.headers.get("Warning") == "299 - \"unknown field \\\"spec.bogus\\\"\"");
+  BOOST_TEST(get(pods + "/p").status == 404); // a dry run
+}
+
+BOOST_AUTO_TEST_CASE(bodies_may_be_yaml) {
+  auto made =
+      send("POST", pods, "metadata:\n  name: y\nspec:\n  containers:\n  - {name: c, image: busybox}\n",
+           {{"Content-Type", "application/yaml"}});
+  BOOST_TEST(made.status == 201);
+  BOOST_TEST(made.at("/apiVersion") == "v1");
+}
+
+BOOST_AUTO_TEST_CASE(updates_know_their_versions) {
+  auto made = post(pods, pod_text("p"));
+  auto document = made.json();
+  document.as_object()["metadata"].as_object()["labels"] = {{"a", "b"}};
+  auto changed = put(pods + "/p", json::serialize(document));
+  BOOST_TEST(changed.status == 200);
+  BOOST_TEST(changed.at("/metadata/labels/a") == "b");
+  auto stale = put(pods + "/p", json::serialize(document));
+  BOOST_TEST(stale.status == 409);
+  BOOST_TEST(stale.at("/message")
+             == "Operation cannot be fulfilled on pods \"p\": the object has been modified; please "
+                "apply your changes to the latest version and try again");
+  auto same = put(pods + "/p", changed.body);
+  BOOST_TEST(same.at("/metadata/resourceVersion") == changed.at("/metadata/resourceVersion"));
+  auto forbidden = patch(pods + "/p", "merge-patch", R"({"spec":{"hostname":"x"}})");
+  BOOST_TEST(forbidden.status == 422);
+  BOOST_TEST(forbidden.at("/details/causes/0/reason") == "FieldValueForbidden");
+}
+
+BOOST_AUTO_TEST_CASE(patches_of_three_kinds) {
+  post(pods, pod_text("p"));
+  BOOST_TEST(
+      patch(pods + "/p", "merge-patch", R"({"metadata":{"labels":{"a":"1"}}})").at("/metadata/labels/a")
+      == "1");
+  BOOST_TEST(
+      patch(pods + "/p", "strategic-merge-patch", R"({"spec":{"containers":[{"name":"c","image":"new"}]}})")
+          .at("/spec/containers/0/image")
+      == "new");
+  BOOST_TEST(patch(pods + "/p", "json-patch", R"([{"op":"remove","path":"/metadata/labels/a"}])")
+                 .at("/metadata/labels/a")
+             == "");
+  auto strict = patch(pods + "/p?fieldValidation=Strict", "merge-patch", R"({"spec":{"bogus":1}})");
+  BOOST_TEST(strict.status == 422);
+  BOOST_TEST(strict.at("/message").find("strict decoding error: unknown field \"spec.bogus\"")
+             != std::string::npos);
+  auto before = get(pods + "/p").at("/metadata/resourceVersion");
+  BOOST_TEST(patch(pods + "/p", "merge-patch", "{}").at("/metadata/resourceVersion") == before);
+  BOOST_TEST(
+      patch(pods + "/p", "merge-patch", R"({"metadata":{"resourceVersion":"1","labels":{"z":"1"}}})").status
+      == 409);
+  auto status = patch(
+      pods + "/p/status", "strategic-merge-patch",
+      R"({"status":{"conditions":[{"type":"Ready","status":"True"}]},"metadata":{"labels":{"no":"no"}}})");
+  BOOST_TEST(status.status == 200);
+  BOOST_TEST(status.at("/status/conditions/0/type") == "Ready");
+  BOOST_TEST(status.at("/metadata/labels/no") == "");
+}
+
+BOOST_AUTO_TEST_CASE(lists_come_in_pages_of_one_snapshot) {
+  for (int i = 0; i < 25; ++i)
+    post(pods, pod_text("p" + std::to_string(100 + i), i % 2 ? R"({"odd":"yes"})" : "{}"));
+  std::vector<std::string> names;
+  std::string token, version;
+  for (int round = 0; round < 10; ++round) {
+    auto part = get("/api/v1/pods?limit=10&continue=" + token);
+    BOOST_REQUIRE(part.status == 200);
+    if (round == 0) {
+      version = part.at("/metadata/resourceVersion");
+      BOOST_TEST(part.at("/metadata/remainingItemCount") == "15");
+      send("DELETE", pods + "/p124"); // the later pages do not see it go
+      post(pods, pod_text("p999"));
+    }
+    BOOST_TEST(part.at("/metadata/resourceVersion") == version);
+    auto document = part.json();
+    for (auto& item : document.at("items").as_array())
+      names.push_back(reply::text_at(item, "/metadata/name"));
+    token = part.at("/metadata/continue");
+    if (token.empty()) break;
+  }
+  BOOST_TEST(names.size() == 25u);
+  BOOST_TEST(names.back() == "p124");
+  BOOST_TEST(get(pods + "?labelSelector=odd").json().at("items").as_array().size() == 12u);
+  BOOST_TEST(get(pods + "?fieldSelector=metadata.name%3Dp103").json().at("items").as_array().size() == 1u);
+  BOOST_TEST(get(pods + "?fieldSelector=spec.nodeName%3Dn1,status.phase%21%3DFailed")
+                 .json()
+                 .at("items")
+                 .as_array()
+                 .empty());
+  auto gone = send("DELETE", pods + "?labelSelector=odd");
+  BOOST_TEST(gone.json().at("items").as_array().size() == 12u);
+  BOOST_TEST(get(pods).json().at("items").as_array().size() == 13u);
+}
+
+BOOST_AUTO_TEST_CASE(a_bound_pod_goes_gracefully) {
+  make_running_pod("p");
+  auto first = send("DELETE", pods + "/p?gracePeriodSeconds=7");
+  BOOST_TEST(first.at("/metadata/deletionGracePeriodSeconds") == "7");
+  BOOST_TEST(get(pods + "/p", table_accept).at("/rows/0/cells/2") == "Terminating");
+  auto uid = first.at("/metadata/uid");
+  auto other = send("DELETE", pods + "/p", R"({"gracePeriodSeconds":0,"preconditions":{"uid":"other"}})");
+  BOOST_TEST(other.status == 409);
+  auto last =
+      send("DELETE", pods + "/p", R"({"gracePeriodSeconds":0,"preconditions":{"uid":")" + uid + R"("}})");
+  BOOST_TEST(last.status == 200);
+  BOOST_TEST(get(pods + "/p").status == 404);
+}
+
+BOOST_AUTO_TEST_CASE(events_are_read_in_both_groups) {
+  auto made =
+      post("/api/v1/namespaces/default/events",
+           R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"web","namespace":"default"},
+                      "reason":"Started","message":"m","type":"Normal"})");
+  BOOST_REQUIRE_MESSAGE(made.status == 201, made.body);
+  BOOST_TEST(get("/apis/events.k8s.io/v1/namespaces/default/events/e").at("/regarding/name") == "web");
+  BOOST_TEST(get("/apis/events.k8s.io/v1/events?fieldSelector=regarding.name%3Dweb").at("/items/0/note")
+             == "m");
+  BOOST_TEST(get("/api/v1/events?fieldSelector=involvedObject.name%3Dweb,involvedObject.uid%3D")
+                 .at("/items/0/message")
+             == "m");
+  BOOST_TEST(send("DELETE", "/apis/events.k8s.io/v1/namespaces/default/events/e").status == 405);
+}
+
+BOOST_AUTO_TEST_CASE(bodies_have_limits) {
+  auto big = send("POST", pods, std::string(4 * 1024 * 1024, ' '), {{"Content-Type", "application/json"}});
+  BOOST_TEST((big.status == 413 || big.status == 0));
+  auto options =
+      send("DELETE", pods + "/p", std::string(100 * 1024, ' '), {{"Content-Type", "application/json"}});
+  BOOST_TEST((options.status == 413 || options.status == 0));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
