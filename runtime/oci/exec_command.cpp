@@ -34,6 +34,17 @@ caf::expected<unique_fd> make_error_file() {
   return unique_fd{fd};
 }
 
+std::string plain_runtime_error(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
+    text.pop_back();
+  constexpr std::string_view crun_start = "executable file `", crun_end = "` not found in $PATH";
+  auto begin = text.find(crun_start);
+  auto end = text.find(crun_end);
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return text;
+  auto name = text.substr(begin + crun_start.size(), end - begin - crun_start.size());
+  return "exec: \"" + name + "\": executable file not found in $PATH";
+}
+
 std::string exec_error(const unique_fd& file) {
   char buffer[8192];
   auto n = ::pread(file.get(), buffer, sizeof buffer, 0);
@@ -52,7 +63,7 @@ std::string exec_error(const unique_fd& file) {
     if (message && message->is_string() && (!level || *level == "error"))
       last = std::string{message->get_string()};
   }
-  return last;
+  return plain_runtime_error(std::move(last));
 }
 
 } // namespace podium

@@ -21,9 +21,12 @@ std::vector<std::string> exec_arguments(const oci_runtime_program& program,
 /// What the runtime itself needs; the command gets its container's environment.
 std::vector<std::string> exec_environment();
 
+/// A runtime's error in the words of Kubernetes' own: exec: "x": executable file not found in $PATH.
+std::string plain_runtime_error(std::string text);
+
 /// A file in memory for those errors.
 caf::expected<unique_fd> make_error_file();
-/// What the runtime wrote there: empty when it ran the command. In the words Kubernetes' users know.
+/// What the runtime wrote there: empty when it ran the command.
 std::string exec_error(const unique_fd& file);
 
 } // namespace podium

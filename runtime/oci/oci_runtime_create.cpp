@@ -1,4 +1,5 @@
 // oci_runtime: making and starting containers.
+#include "runtime/oci/exec_command.hpp"
 #include "runtime/oci/oci_runtime_impl.hpp"
 #include "runtime/process/process_tree.hpp"
 #include <algorithm>
@@ -214,7 +215,7 @@ void oci_runtime::impl::start_failed(const instance_ptr& c, const std::string& w
   f.phase = container_phase::exited;
   f.exit_code = 128;
   f.reason = "StartError";
-  f.message = why.substr(0, 4096);
+  f.message = plain_runtime_error(why.substr(0, 4096));
   f.started_ns = 0;
   f.finished_ns = wall_ns();
   auto self = shared_from_this();
