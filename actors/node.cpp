@@ -152,6 +152,9 @@ void node_agent::take_pod(const object_ref& object) {
   auto [i, fresh] = pods_.try_emplace(uid);
   auto& e = i->second;
   if (!fresh && e.object->resource_version() >= object->resource_version()) return;
+  // A finished pod that is deleted has its records to remove first: its actor will say when.
+  bool ends_now = object->meta().deletion_timestamp && e.object && !e.object->meta().deletion_timestamp;
+  if (ends_now) e.terminated = false;
   e.object = object;
   if (!fresh) {
     if (e.actor) this->send(e.actor, pod_update{object, e.removed});

@@ -159,7 +159,8 @@ void keep_pod_facts(const json::value& before, json::object& after) {
   if (text_at(before, {"spec", "nodeName"}).empty()) return;
   auto* was = condition_of(before, "PodScheduled");
   if (!was || text_at(*was, {"status"}) != "True") return;
-  auto* now = condition_of(json::value(after), "PodScheduled");
+  json::value whole(after);
+  auto* now = condition_of(whole, "PodScheduled");
   if (!now || text_at(*now, {"status"}) != "True") set_condition(status, was->get_object());
 }
 

@@ -110,7 +110,10 @@ sim_images::behavior_type sim_images::handlers() {
         if (!outcome && code_of(outcome.error()) == errc::image_name) return outcome.error();
         auto promise = make_response_promise<image_info>();
         after(store_->pull_delay(x.image), [this, promise, image = x.image, outcome]() mutable {
-          if (!outcome) return promise.deliver(outcome.error());
+          if (!outcome) {
+            promise.deliver(outcome.error());
+            return;
+          }
           store_->finish_pull(image);
           promise.deliver(*outcome);
         });
