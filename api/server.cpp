@@ -114,7 +114,7 @@ void dispatch(const call_ptr& c) {
   auto verb = verb_of(*c);
   auto allowed = c->to.kind == route_kind::subresource ? c->to.sub->verbs
                  : c->to.res                           ? c->to.res->verbs
-                                                       : v_get;
+                                                       : uint16_t{v_get};
   if (verb.empty() || !has_verb(allowed, verb)) return c->fail(method_not_allowed());
   if (refused(c, verb)) return;
   if (c->to.res) return serve_resource(c, verb);

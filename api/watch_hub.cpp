@@ -46,6 +46,7 @@ watch_hub::~watch_hub() = default;
 void watch_hub::published(const std::string& resource) {
   {
     std::lock_guard guard{dirty_mutex_};
+    if (stopped_) return;
     bool first = dirty_.empty();
     dirty_.insert(resource);
     if (!first) return;
@@ -80,6 +81,10 @@ void watch_hub::remove(std::string_view resource, const std::shared_ptr<watcher>
 }
 
 void watch_hub::stop() {
+  {
+    std::lock_guard guard{dirty_mutex_};
+    stopped_ = true;
+  }
   auto all = std::move(watchers_);
   watchers_.clear();
   count_ = 0;

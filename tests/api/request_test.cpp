@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(bad_requests_say_what_is_wrong) {
 
 BOOST_AUTO_TEST_CASE(bodies_may_be_yaml) {
   auto made =
-      send("POST", pods, "metadata:\n  name: y\nspec:\n  containers:\n  - {name: c, image: busybox}\n",
+      send("POST", pods, "metadata:\n  name: yam\nspec:\n  containers:\n  - {name: c, image: busybox}\n",
            {{"Content-Type", "application/yaml"}});
   BOOST_TEST(made.status == 201);
   BOOST_TEST(made.at("/apiVersion") == "v1");

@@ -1,0 +1,163 @@
+#include "tests/api/api_world.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+using namespace podium;
+using namespace podium::test;
+
+namespace {
+
+/// A watch whose lines are read as they come.
+class watch_lines {
+public:
+  watch_lines(api_world& world, const std::string& path, const std::string& accept = "application/json") {
+    http_fetch fetch;
+    fetch.url = "http://127.0.0.1:" + std::to_string(world.port) + path;
+    fetch.headers = {{"Accept", accept}};
+    fetch.timeout = 0ms;
+    fetch.on_data = [s = state_](std::string_view data) {
+      std::lock_guard guard{s->mutex};
+      s->rest += data;
+      for (size_t end; (end = s->rest.find('\n')) != std::string::npos; s->rest.erase(0, end + 1))
+        s->lines.push_back(s->rest.substr(0, end));
+      s->changed.notify_all();
+    };
+    world.loop.post([&world, fetch, s = state_] {
+      world.client->send(fetch, [s](caf::expected<http_reply> r) {
+        std::lock_guard guard{s->mutex};
+        s->status = r ? r->status : -1;
+        s->changed.notify_all();
+      });
+    });
+  }
+  /// The next line, parsed; null after ten seconds without one.
+  json::value next() {
+    std::unique_lock guard{state_->mutex};
+    if (!state_->changed.wait_for(guard, 10s, [&] { return state_->lines.size() > read_; })) return nullptr;
+    return json::parse(state_->lines[read_++]);
+  }
+  /// "ADDED name".
+  std::string short_next() {
+    auto v = next();
+    return reply::text_at(v, "/type") + " " + reply::text_at(v, "/object/metadata/name");
+  }
+  /// The HTTP status once the stream has ended.
+  int ended() {
+    std::unique_lock guard{state_->mutex};
+    state_->changed.wait_for(guard, 10s, [&] { return state_->status != 0; });
+    return state_->status;
+  }
+
+private:
+  struct state {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::string rest;
+    std::vector<std::string> lines;
+    int status = 0;
+  };
+  std::shared_ptr<state> state_ = std::make_shared<state>();
+  size_t read_ = 0;
+};
+
+struct short_history : api_world {
+  short_history() : api_world(nullptr, {}, 4) {}
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(watch_suite)
+
+BOOST_FIXTURE_TEST_CASE(without_a_version_it_begins_with_what_is_there, api_world) {
+  post(pods, pod_text("a"));
+  watch_lines all{*this, "/api/v1/pods?watch=True"};
+  BOOST_TEST(all.short_next() == "ADDED a");
+  post(pods, pod_text("b"));
+  BOOST_TEST(all.short_next() == "ADDED b");
+  patch(pods + "/a", "merge-patch", R"({"metadata":{"labels":{"x":"y"}}})");
+  BOOST_TEST(all.short_next() == "MODIFIED a");
+  send("DELETE", pods + "/b");
+  BOOST_TEST(all.short_next() == "DELETED b");
+}
+
+BOOST_FIXTURE_TEST_CASE(from_a_version_it_goes_on, api_world) {
+  auto first = post(pods, pod_text("a"));
+  post(pods, pod_text("b"));
+  watch_lines rest{*this, pods + "?watch=1&resourceVersion=" + first.at("/metadata/resourceVersion")};
+  auto event = rest.next();
+  BOOST_TEST(reply::text_at(event, "/object/metadata/name") == "b");
+  BOOST_TEST(reply::text_at(event, "/object/kind") == "Pod");
+}
+
+BOOST_FIXTURE_TEST_CASE(selectors_see_objects_enter_and_leave, api_world) {
+  post(pods, pod_text("a"));
+  watch_lines odd{*this, pods + "?watch=true&labelSelector=odd%3Dyes"};
+  patch(pods + "/a", "merge-patch", R"({"metadata":{"labels":{"odd":"yes"}}})");
+  BOOST_TEST(odd.short_next() == "ADDED a");
+  patch(pods + "/a", "merge-patch", R"({"metadata":{"annotations":{"n":"1"}}})");
+  BOOST_TEST(odd.short_next() == "MODIFIED a");
+  auto left = patch(pods + "/a", "merge-patch", R"({"metadata":{"labels":{"odd":"no"}}})");
+  auto event = odd.next();
+  BOOST_TEST(reply::text_at(event, "/type") == "DELETED");
+  BOOST_TEST(reply::text_at(event, "/object/metadata/labels/odd") == "yes"); // as it last matched
+  BOOST_TEST(reply::text_at(event, "/object/metadata/resourceVersion")
+             == left.at("/metadata/resourceVersion"));
+}
+
+BOOST_FIXTURE_TEST_CASE(tables_name_their_columns_once, api_world) {
+  post(pods, pod_text("a"));
+  watch_lines table{*this, pods + "?watch=true&fieldSelector=metadata.name%3Da&resourceVersion=0",
+                    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"};
+  auto first = table.next();
+  BOOST_TEST(reply::text_at(first, "/object/kind") == "Table");
+  BOOST_TEST(reply::text_at(first, "/object/columnDefinitions/0/name") == "Name");
+  BOOST_TEST(reply::text_at(first, "/object/rows/0/cells/0") == "a");
+  patch(pods + "/a", "merge-patch", R"({"metadata":{"labels":{"x":"y"}}})");
+  auto second = table.next();
+  BOOST_TEST(reply::text_at(second, "/object/columnDefinitions") == "[]");
+  BOOST_TEST(reply::text_at(second, "/object/rows/0/object/metadata/labels/x") == "y");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_position_that_is_lost_is_gone, short_history) {
+  auto old = post(pods, pod_text("a")).at("/metadata/resourceVersion");
+  for (int i = 0; i < 10; ++i)
+    patch(pods + "/a", "merge-patch", R"({"metadata":{"labels":{"i":")" + std::to_string(i) + R"("}}})");
+  watch_lines lost{*this, pods + "?watch=true&resourceVersion=" + old};
+  auto error = lost.next();
+  BOOST_TEST(reply::text_at(error, "/type") == "ERROR");
+  BOOST_TEST(reply::text_at(error, "/object/code") == "410");
+  BOOST_TEST(reply::text_at(error, "/object/reason") == "Expired");
+  BOOST_TEST(lost.ended() == 200);
+}
+
+BOOST_FIXTURE_TEST_CASE(it_ends_in_time_with_a_bookmark, api_world) {
+  post(pods, pod_text("a"));
+  watch_lines list{*this, pods
+                              + "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true"
+                                "&resourceVersionMatch=NotOlderThan&timeoutSeconds=1"};
+  BOOST_TEST(list.short_next() == "ADDED a");
+  auto mark = list.next();
+  BOOST_TEST(reply::text_at(mark, "/type") == "BOOKMARK");
+  BOOST_TEST(reply::text_at(mark, "/object/metadata/annotations/k8s.io~1initial-events-end") == "true");
+  auto last = list.next();
+  BOOST_TEST(reply::text_at(last, "/type") == "BOOKMARK");
+  BOOST_TEST(reply::text_at(last, "/object/kind") == "Pod");
+  BOOST_TEST(list.ended() == 200);
+  auto wrong = get(pods + "?watch=true&sendInitialEvents=true");
+  BOOST_TEST(wrong.status == 422);
+}
+
+BOOST_AUTO_TEST_CASE(watches_are_counted) {
+  api::server_settings settings;
+  settings.max_watches = 1;
+  api_world world{nullptr, settings};
+  world.post(world.pods, api_world::pod_text("a"));
+  watch_lines one{world, world.pods + "?watch=true"};
+  BOOST_TEST(one.short_next() == "ADDED a");
+  auto two = world.get(world.pods + "?watch=true");
+  BOOST_TEST(two.status == 429);
+  BOOST_TEST(two.headers.get("Retry-After") == "1");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
