@@ -61,6 +61,10 @@ caf::scheduler::test_coordinator& deterministic_system::scheduler() {
 
 size_t deterministic_system::run_ready() {
   auto& jobs = scheduler_->jobs;
+  if (now() != instant_) {
+    instant_ = now();
+    in_instant_ = 0;
+  }
   uint64_t count = 0;
   while (!jobs.empty()) {
     if (options_.shuffle && jobs.size() > 1) {
@@ -68,9 +72,10 @@ size_t deterministic_system::run_ready() {
       std::swap(jobs.front(), jobs[drawn]);
     }
     scheduler_->try_run_once();
-    if (++count > options_.messages_per_instant)
+    ++count;
+    if (++in_instant_ > options_.messages_per_instant)
       throw std::runtime_error("the simulation does not leave the instant " + to_go_duration(elapsed()) + ": "
-                               + std::to_string(count) + " messages\n" + recent_lines());
+                               + std::to_string(in_instant_) + " messages\n" + recent_lines());
   }
   delivered_ += count;
   return count;

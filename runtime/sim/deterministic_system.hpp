@@ -154,7 +154,8 @@ private:
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   caf::scheduler::test_coordinator* scheduler_ = nullptr;
-  clock_time start_;
+  clock_time start_, instant_;
+  uint64_t in_instant_ = 0;
   uint64_t delivered_ = 0;
   std::vector<caf::actor_addr> adopted_;
 };
