@@ -1,4 +1,5 @@
 // How many messages a second one core delivers in simulation, with and without the trace hash.
+#include "core/described.hpp"
 #include "runtime/sim/deterministic_system.hpp"
 
 #include <chrono>
@@ -27,8 +28,8 @@ struct player : base_actor<player_actor> {
   void ended() override { partner = nullptr; }
   behavior_type handlers() override {
     return {[this](const ball& b) {
-      auto sender = caf::actor_cast<player_actor>(this->current_sender());
-      auto& to = partner ? partner : sender;
+      auto thrower = caf::actor_cast<player_actor>(this->current_sender());
+      auto& to = partner ? partner : thrower;
       if (b.hops > 0 && to) this->send(to, ball{b.hops - 1, b.pod_uid});
     }};
   }
@@ -66,7 +67,7 @@ figure measure(simulation_options options, Run run) {
 
 figure ping_pong(simulation_options options) {
   return measure(options, [](deterministic_system& sim) {
-    auto pong = sim.spawn<player>("node/edge-1/pong", nullptr);
+    auto pong = sim.spawn<player>("node/edge-1/pong", player_actor{});
     auto ping = sim.spawn<player>("node/edge-1/ping", pong);
     caf::anon_send(ping, ball{2'000'000});
     sim.run_ready();
