@@ -89,6 +89,8 @@ class ActorsAreClosed(RuleCase):
 class Text(RuleCase):
     def test_using_namespace_in_a_header(self):
         self.bad(rules.using_namespace, "core/a.hpp", "using namespace std;")
+        self.bad(rules.using_namespace, "core/a.hpp", "using namespace std::chrono_literals;")
+        self.good(rules.using_namespace, "tests/core/world.hpp", "using namespace std::chrono_literals;")
         self.good(rules.using_namespace, "core/a.cpp", "using namespace std::literals;")
         self.good(rules.using_namespace, "core/a.hpp", "// using namespace std\nnamespace fs = std::filesystem;")
 
