@@ -15,8 +15,8 @@ class http_session;
 
 /// Given to the handler; keep it as long as the answer is not complete. Loop thread only. Every call is safe
 /// after the connection died (it does nothing; is_open() is false). Callbacks come from the loop, never from
-/// inside a call. Dropping the last reference before an answer sends a 500; dropping a stream before end()
-/// breaks the connection.
+/// inside a call. Dropping the last reference (on the loop thread, too) before an answer sends a 500;
+/// dropping a stream before end() breaks the connection.
 class http_exchange : public std::enable_shared_from_this<http_exchange> {
 public:
   http_exchange(http_detail::http_session* session, http_request request)

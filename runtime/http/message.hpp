@@ -104,7 +104,9 @@ struct http_limits {
   size_t max_upgrades = 1024; ///< websockets and other tunnels at a time
   uint32_t header_bytes = 64 * 1024;
   uint64_t body_bytes = 3 * 1024 * 1024; ///< Kubernetes' limit of a request body; a gate may say otherwise
-  size_t watermark_bytes = 256 * 1024;   ///< a producer is told to wait above this
+  /// Request bodies of all connections together; beyond it requests with a body get 503.
+  size_t total_body_bytes = 256 * 1024 * 1024;
+  size_t watermark_bytes = 256 * 1024; ///< a producer is told to wait above this
   /// A connection whose producer does not wait is dropped above this (whole responses are not counted against
   /// it).
   size_t max_queued_bytes = 16 * 1024 * 1024;

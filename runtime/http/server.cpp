@@ -4,6 +4,7 @@
 #include "runtime/http/server_core.hpp"
 
 #include <csignal>
+#include <future>
 
 namespace podium {
 
@@ -21,7 +22,13 @@ http_server::http_server(event_loop& loop, http_handler handler, http_limits lim
 }
 
 http_server::~http_server() {
-  stop();
+  if (loop_.in_loop_thread()) {
+    stop();
+    return;
+  }
+  // Callbacks hold the owner's state: it must not go before them.
+  std::promise<void> closed;
+  if (loop_.run([&] { core_->stop([&] { closed.set_value(); }); })) closed.get_future().wait();
 }
 
 void http_server::set_gate(http_gate gate) {

@@ -37,7 +37,8 @@ class server_core;
 class http_server {
 public:
   http_server(event_loop& loop, http_handler handler, http_limits limits = {});
-  /// Stops. From any thread; the loop must still exist, and callbacks may come until it has ended.
+  /// Stops and waits until all is closed and the last callback has run, http_limits::stop_grace at most. On
+  /// the loop thread it cannot wait: callbacks may come until the loop has ended. The loop must still exist.
   ~http_server();
   http_server(const http_server&) = delete;
   http_server& operator=(const http_server&) = delete;
@@ -52,6 +53,7 @@ public:
   /// Ends streams, closes websockets, refuses new connections, closes all handles; `done` runs on the loop
   /// thread. Idempotent, from any thread. Also runs when the loop ends.
   void stop(std::function<void()> done = {});
+  /// From any thread; waits for the loop.
   http_stats stats() const;
 
 private:

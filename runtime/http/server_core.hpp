@@ -47,6 +47,7 @@ public:
   http_stats stats;
   bool stopping = false;
   size_t upgrades = 0;
+  size_t body_bytes = 0;        ///< request bodies held for all connections
   char read_buffer[64 * 1024];  ///< bytes are consumed before the next read
   char plain_buffer[16 * 1024]; ///< one TLS record
   const std::string& date();

@@ -9,6 +9,8 @@ namespace podium::http_detail {
 
 class tunnel;
 
+constexpr size_t max_pending_input = 64 * 1024; ///< pipelined bytes kept while a request is being answered
+
 class http_session final : public connection_user {
 public:
   explicit http_session(connection& c) : connection_(c) {}
@@ -52,6 +54,7 @@ private:
   void begin_message();
   bool take_header();
   std::optional<std::string> fill_request();
+  bool charge(size_t size);
   void dispatch();
   void refuse(int status, std::string_view content_type, std::string body);
   void refuse_parse(const boost::beast::error_code& err);
@@ -67,7 +70,8 @@ private:
   phase phase_ = phase::idle;
   std::unique_ptr<parser> parser_;
   http_request request_;
-  std::string input_; ///< what arrived and cannot be consumed yet
+  size_t charged_ = 0; ///< bytes of the request's body, counted in server_core::body_bytes
+  std::string input_;  ///< what arrived and cannot be consumed yet
   http_exchange* exchange_ = nullptr;
   tunnel* tunnel_ = nullptr;
   std::function<void()> orphan_close_; ///< on_close of a tunnel that its owner dropped

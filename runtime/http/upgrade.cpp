@@ -18,6 +18,7 @@ std::shared_ptr<byte_stream> http_session::upgrade(const header_list& headers) {
   phase_ = phase::upgraded;
   core.stats.upgrades = ++core.upgrades;
   counted_ = true;
+  core.body_bytes -= std::exchange(charged_, 0);
   if (auto f = detach()) core.defer(std::move(f));
   auto result = std::make_shared<tunnel>(this);
   tunnel_ = result.get();

@@ -191,6 +191,34 @@ BOOST_AUTO_TEST_CASE(connections_over_the_limit_get_503) {
   BOOST_TEST(f.server->stats().refused == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(bodies_of_all_connections_have_a_budget) {
+  http_limits limits;
+  limits.total_body_bytes = 100'000;
+  http_fixture f{limits};
+  auto post = [](size_t size) {
+    return "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n"
+           + std::string(size, 'x');
+  };
+  {
+    raw_client first{f.port}, second{f.port};
+    first.send(post(60'000));
+    BOOST_TEST(f.seen.wait("held"));
+    second.send(post(60'000));
+    BOOST_TEST(second.rest().starts_with("HTTP/1.1 503"));
+    f.loop.run([&] { f.held.clear(); });
+    BOOST_TEST(first.take("answer\n").starts_with("HTTP/1.1 500"));
+    first.send(post(60'000)); // what was given back can be used again
+    BOOST_TEST(f.seen.wait("held", 2));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_refusal_behind_a_head_request_has_its_body, http_fixture) {
+  raw_client c{port};
+  c.send("HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\n");
+  c.take("\r\n\r\n");
+  BOOST_TEST(c.rest().find("malformed") != std::string::npos);
+}
+
 BOOST_FIXTURE_TEST_CASE(handlers_that_fail_still_answer, http_fixture) {
   raw_client c{port};
   c.send(get("/throw") + get("/drop") + get("/hello"));
