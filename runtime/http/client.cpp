@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 
+#include <cstring>
 #include <curl/curl.h>
 #include <mutex>
 #include <unordered_map>
@@ -159,8 +160,12 @@ caf::expected<http_reply> transfer::result(CURLcode code) {
   if (code == CURLE_OPERATION_TIMEDOUT)
     return make_error(errc::timeout,
                       what + "no answer within " + std::to_string(fetch.timeout.count()) + " milliseconds");
-  if (code != CURLE_OK && !reply.cut)
-    return make_error(errc::io, what + (*error ? error : curl_easy_strerror(code)));
+  if (code != CURLE_OK && !reply.cut) {
+    long os = 0;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os);
+    auto detail = os ? std::string{" ("} + std::strerror(static_cast<int>(os)) + ")" : std::string{};
+    return make_error(errc::io, what + (*error ? error : curl_easy_strerror(code)) + detail);
+  }
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   reply.status = static_cast<int>(status);

@@ -19,7 +19,7 @@ struct image_source {
 };
 
 /// What stands in for a registry host.
-struct registry_settings {
+struct upstream_registry {
   std::vector<image_source> mirrors; ///< asked in this order, first
   bool fall_back = true;             ///< ask the host itself when no mirror has the image
   bool tls_verify = true;            ///< for the host itself
@@ -27,7 +27,7 @@ struct registry_settings {
 
 struct image_settings {
   std::filesystem::path root; ///< the store's directory; made when missing; without ':'
-  std::map<std::string, registry_settings> registries; ///< by host ("docker.io"); "*" is every host not named
+  std::map<std::string, upstream_registry> registries; ///< by host ("docker.io"); "*" is every host not named
   std::string skopeo = "skopeo";                       ///< program that copies images
   std::string policy_file; ///< signature policy for skopeo; empty: the machine's, or none where it has none
   std::chrono::seconds pull_timeout{600};

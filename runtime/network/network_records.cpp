@@ -25,7 +25,7 @@ pod_network_info network_worker::info(const std::string& pod_uid, const pod_reco
   return {.pod_uid = pod_uid,
           .ip = ipv4_text(pod.ip),
           .gateway = ipv4_text(addresses_->gateway()),
-          .netns = pin(pod_uid),
+          .netns = pod.netns,
           .host_interface = host_interface_name(pod_uid)};
 }
 
@@ -44,7 +44,8 @@ caf::error network_worker::save(const std::string& pod_uid, const pod_record& po
                      {"hostIP", p.host_ip},
                      {"hostPort", p.host_port},
                      {"podPort", p.pod_port}});
-  json::object doc{{"ip", ipv4_text(pod.ip)}, {"whole", pod.whole}, {"ports", ports}};
+  json::object doc{
+      {"ip", ipv4_text(pod.ip)}, {"netns", pod.netns.string()}, {"whole", pod.whole}, {"ports", ports}};
   auto file = record_file(pod_uid);
   auto temporary = settings_.run_dir / "pods" / ("." + pod_uid);
   std::ofstream out{temporary, std::ios::trunc};
@@ -68,6 +69,7 @@ void network_worker::load_records() {
       auto doc = json::parse(text.str());
       pod_record pod;
       pod.ip = parse_ipv4(doc.at("ip").as_string().c_str()).value_or(0);
+      pod.netns = doc.at("netns").as_string().c_str();
       pod.whole = doc.at("whole").as_bool();
       for (auto& p : doc.at("ports").as_array())
         pod.ports.push_back({.protocol = p.at("protocol").as_string().c_str(),
@@ -83,7 +85,7 @@ void network_worker::load_records() {
 }
 
 bool network_worker::is_whole(const std::string& pod_uid, const pod_record& pod) {
-  return pod.whole && is_network_namespace(pin(pod_uid))
+  return pod.whole && is_network_namespace(pod.netns)
          && host_->index_of(host_interface_name(pod_uid)).engaged();
 }
 

@@ -220,19 +220,22 @@ caf::expected<std::vector<host_port_rule>> network_worker::rules_for(const std::
 }
 
 caf::expected<pod_network_info> network_worker::setup(const std::string& pod_uid,
-                                                      const std::vector<port_mapping>& ports) {
+                                                      const std::vector<port_mapping>& ports,
+                                                      const fs::path& netns) {
   if (!host_) return make_error(errc::unavailable, "the pod network has not started");
   if (!usable_uid(pod_uid)) return make_error(errc::invalid, "\"" + pod_uid + "\" is no usable pod uid");
   if (auto i = pods_.find(pod_uid); i != pods_.end()) {
-    if (is_whole(pod_uid, i->second)) return info(pod_uid, i->second);
+    bool same_place = netns.empty() || netns == i->second.netns;
+    if (same_place && is_whole(pod_uid, i->second)) return info(pod_uid, i->second);
     if (auto err = teardown(pod_uid)) return err;
   }
   auto ip = addresses_->take();
   if (!ip) return std::move(ip.error());
   pod_record pod;
   pod.ip = *ip;
+  pod.netns = netns.empty() ? pin(pod_uid) : netns;
   auto failed = [&](caf::error err) {
-    (void)remove_pieces(pod_uid, pod.ports);
+    (void)remove_pieces(pod_uid, pod);
     addresses_->give_back(*ip);
     return err;
   };
@@ -252,10 +255,12 @@ caf::expected<pod_network_info> network_worker::setup(const std::string& pod_uid
 }
 
 caf::error network_worker::connect(const std::string& pod_uid, const pod_record& pod) {
-  auto inside = make_network_namespace(pin(pod_uid));
+  // A pin may be left of a try that was cut short.
+  if (auto err = remove_network_namespace(pod.netns)) return err;
+  auto inside = make_network_namespace(pod.netns);
   if (!inside) return std::move(inside.error());
-  unique_fd space{::open(pin(pod_uid).c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!space) return errno_error("cannot open " + pin(pod_uid).string(), errno);
+  unique_fd space{::open(pod.netns.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!space) return errno_error("cannot open " + pod.netns.string(), errno);
   auto name = host_interface_name(pod_uid);
   auto make = new_link("make the interfaces of pod " + pod_uid, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
   make.text(IFLA_IFNAME, name).number32(IFLA_MASTER, static_cast<uint32_t>(bridge_index_));
@@ -301,9 +306,8 @@ caf::error network_worker::configure_pod(netlink_socket& inside, uint32_t ip) {
   return inside.run(steps);
 }
 
-caf::error network_worker::remove_pieces(const std::string& pod_uid,
-                                         const std::vector<host_port_rule>& ports) {
-  auto result = rules_.remove(ports);
+caf::error network_worker::remove_pieces(const std::string& pod_uid, const pod_record& pod) {
+  auto result = rules_.remove(pod.ports);
   auto keep_first = [&](caf::error err) {
     if (err && !result) result = std::move(err);
   };
@@ -311,7 +315,7 @@ caf::error network_worker::remove_pieces(const std::string& pod_uid,
   netlink_message gone{"remove the interface " + name, RTM_DELLINK, NLM_F_ACK};
   gone.header(ifinfomsg{}).text(IFLA_IFNAME, name);
   keep_first(host_->run(std::move(gone), ENODEV));
-  keep_first(remove_network_namespace(pin(pod_uid)));
+  keep_first(remove_network_namespace(pod.netns));
   // The record goes last: while anything may be left, it is known.
   std::error_code ec;
   if (!result) fs::remove(record_file(pod_uid), ec);
@@ -322,7 +326,7 @@ caf::error network_worker::teardown(const std::string& pod_uid) {
   if (!host_) return make_error(errc::unavailable, "the pod network has not started");
   auto i = pods_.find(pod_uid);
   if (i == pods_.end()) return {};
-  if (auto err = remove_pieces(pod_uid, i->second.ports)) return err;
+  if (auto err = remove_pieces(pod_uid, i->second)) return err;
   addresses_->give_back(i->second.ip);
   pods_.erase(i);
   return {};

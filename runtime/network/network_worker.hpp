@@ -37,9 +37,11 @@ public:
   /// other leftover. Errors: errc::invalid (settings), errc::conflict (the network is in use), errc::io,
   /// errc::unavailable.
   caf::expected<std::vector<pod_network_info>> start();
-  /// Idempotent per pod. Errors: errc::conflict (a host port is taken), errc::unavailable (no address),
-  /// errc::io.
-  caf::expected<pod_network_info> setup(const std::string& pod_uid, const std::vector<port_mapping>& ports);
+  /// Idempotent per pod. The namespace is pinned at `netns` (a file that does not exist yet, in a directory
+  /// that does), or below run_dir when that is empty. Errors: errc::conflict (a host port is taken),
+  /// errc::unavailable (no address), errc::invalid, errc::io.
+  caf::expected<pod_network_info> setup(const std::string& pod_uid, const std::vector<port_mapping>& ports,
+                                        const std::filesystem::path& netns = {});
   /// Idempotent; a pod that is unknown is done.
   caf::error teardown(const std::string& pod_uid);
   /// Removes bridge and table; for `podium down` when no pod is left.
@@ -48,6 +50,7 @@ public:
 private:
   struct pod_record {
     uint32_t ip = 0;
+    std::filesystem::path netns;
     std::vector<host_port_rule> ports;
     bool whole = false; ///< everything is in place
   };
@@ -57,7 +60,7 @@ private:
   caf::error make_bridge();
   caf::error connect(const std::string& pod_uid, const pod_record& pod);
   caf::error configure_pod(netlink_socket& inside, uint32_t ip);
-  caf::error remove_pieces(const std::string& pod_uid, const std::vector<host_port_rule>& ports);
+  caf::error remove_pieces(const std::string& pod_uid, const pod_record& pod);
   caf::error sweep();
   void load_records();
   caf::error save(const std::string& pod_uid, const pod_record& pod) const;

@@ -19,10 +19,11 @@ public:
   void start(std::function<void(caf::expected<std::vector<pod_network_info>>)> done) {
     submit([](network_worker& w) { return w.start(); }, std::move(done));
   }
-  void setup(std::string pod_uid, std::vector<port_mapping> ports,
+  /// `netns`: see network_worker::setup().
+  void setup(std::string pod_uid, std::vector<port_mapping> ports, std::filesystem::path netns,
              std::function<void(caf::expected<pod_network_info>)> done) {
-    submit([uid = std::move(pod_uid),
-            ports = std::move(ports)](network_worker& w) { return w.setup(uid, ports); },
+    submit([uid = std::move(pod_uid), ports = std::move(ports),
+            netns = std::move(netns)](network_worker& w) { return w.setup(uid, ports, netns); },
            std::move(done));
   }
   void teardown(std::string pod_uid, std::function<void(caf::error)> done) {

@@ -19,6 +19,7 @@ struct world {
   network_settings settings;
   fs::path dir;
   std::unique_ptr<network_worker> worker;
+  bool alone = true;
 
   world() {
     std::string name = (fs::temp_directory_path() / "podium-net-XXXXXX").string();
@@ -31,7 +32,7 @@ struct world {
   ~world() {
     auto err = worker->remove_all();
     BOOST_TEST(!err, message_of(err));
-    BOOST_TEST(count_links() == 0u);
+    if (alone) BOOST_TEST(count_links() == 0u);
     BOOST_TEST(count_pins(dir) == 0u);
     std::error_code ec;
     fs::remove_all(dir, ec);
@@ -39,12 +40,12 @@ struct world {
   std::vector<pod_network_info> restart() {
     worker = std::make_unique<network_worker>(settings);
     auto adopted = worker->start();
-    BOOST_REQUIRE_MESSAGE(adopted, adopted ? "" : message_of(adopted.error()));
+    BOOST_REQUIRE_MESSAGE(adopted.engaged(), (adopted ? std::string{} : message_of(adopted.error())));
     return *adopted;
   }
   pod_network_info up(const std::string& uid, const std::vector<port_mapping>& ports = {}) {
     auto info = worker->setup(uid, ports);
-    BOOST_REQUIRE_MESSAGE(info, info ? "" : message_of(info.error()));
+    BOOST_REQUIRE_MESSAGE(info.engaged(), (info ? std::string{} : message_of(info.error())));
     return *info;
   }
   void down(const std::string& uid) {
@@ -109,6 +110,7 @@ BOOST_AUTO_TEST_CASE(what_leaves_is_masqueraded) {
   other_side.settings.bridge = "outside0";
   other_side.settings.network = "10.77.0.0/24";
   other_side.restart();
+  other_side.alone = false;
   w.restart();
   auto a = w.up("pod-a");
   auto x = other_side.up("pod-x");
@@ -231,7 +233,7 @@ BOOST_AUTO_TEST_CASE(runs_off_the_loop) {
       network.start([&](auto adopted) { BOOST_TEST(adopted.engaged()); });
       for (int i = 0; i < 20; ++i) {
         auto uid = "pod-" + std::to_string(i);
-        network.setup(uid, {}, [&](auto info) { ups += info.engaged(); });
+        network.setup(uid, {}, {}, [&](auto info) { ups += info.engaged(); });
         network.teardown(uid, [&](caf::error err) {
           downs += !err;
           if (downs == 20) network.remove_all([&](caf::error) { finished.set_value(ups); });

@@ -1,0 +1,251 @@
+#include "runtime/probe/network_prober.hpp"
+#include "core/error.hpp"
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <uv.h>
+
+namespace podium {
+
+namespace {
+
+constexpr size_t max_body_bytes = 10 * 1'024;
+constexpr unsigned max_redirects = 10;
+constexpr auto user_agent = "kube-probe/1.32";
+
+std::string lower(std::string text) {
+  for (auto& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  return text;
+}
+
+std::string with_brackets(const std::string& host) {
+  return host.find(':') == std::string::npos || host.starts_with('[') ? host : "[" + host + "]";
+}
+
+// errno's text as Go prints it.
+std::string reason(int errnum) {
+  std::string text = std::strerror(errnum);
+  return text.empty() ? text : lower(text.substr(0, 1)) + text.substr(1);
+}
+
+probe_outcome failure(std::string text) {
+  return {.verdict = probe_verdict::failure, .output = std::move(text)};
+}
+
+// The part between scheme and path.
+std::string_view authority(std::string_view url) {
+  auto start = url.find("://");
+  if (start == url.npos) return {};
+  auto rest = url.substr(start + 3);
+  rest = rest.substr(0, rest.find_first_of("/?#"));
+  auto at = rest.rfind('@');
+  return at == rest.npos ? rest : rest.substr(at + 1);
+}
+
+std::string dial_address(std::string_view url) {
+  std::string result{authority(url)};
+  auto colon = result.rfind(':');
+  bool has_port = colon != result.npos && result.find(']', colon) == result.npos;
+  return has_port ? result : result + (url.starts_with("https") ? ":443" : ":80");
+}
+
+// Why a request failed, as Go's HTTP client would put it.
+std::string fetch_error(const std::string& url, const caf::error& err) {
+  auto head = "Get \"" + url + "\": ";
+  if (code_of(err) == errc::timeout)
+    return head + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+  auto text = message_of(err);
+  auto connecting = text.find("Failed to connect") != text.npos || text.find("Couldn't connect") != text.npos;
+  if (!connecting)
+    return head + text.substr(text.find(url) == text.npos ? 0 : text.find(url) + url.size() + 2);
+  for (int errnum : {ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT})
+    if (text.find(std::strerror(errnum)) != text.npos)
+      return head + "dial tcp " + dial_address(url) + ": connect: " + reason(errnum);
+  return head + "dial tcp " + dial_address(url) + ": " + text;
+}
+
+} // namespace
+
+std::string probe_url(const http_get_action& action, const std::string& pod_ip) {
+  auto scheme = action.scheme.empty() ? std::string{"http"} : lower(action.scheme);
+  auto host = with_brackets(action.host.empty() ? pod_ip : action.host);
+  auto path = action.path.starts_with('/') ? action.path : "/" + action.path;
+  return scheme + "://" + host + ":" + std::to_string(action.port.number) + path;
+}
+
+header_list probe_headers(const http_get_action& action) {
+  header_list result;
+  bool agent = false, accept = false;
+  for (auto& h : action.http_headers) {
+    auto name = lower(h.name);
+    agent = agent || name == "user-agent";
+    accept = accept || name == "accept";
+    result.emplace_back(h.name, h.value);
+  }
+  if (!agent) result.emplace_back("User-Agent", user_agent);
+  if (!accept) result.emplace_back("Accept", "*/*");
+  return result;
+}
+
+std::string url_host(std::string_view url) {
+  auto part = authority(url);
+  if (part.starts_with('[')) return lower(std::string{part.substr(1, part.find(']') - 1)});
+  return lower(std::string{part.substr(0, part.rfind(':'))});
+}
+
+struct network_prober::impl : std::enable_shared_from_this<impl> {
+  // One connection attempt; it owns itself until its handle is closed.
+  struct dial {
+    impl* owner = nullptr;
+    uv_tcp_t handle{};
+    uv_connect_t request{};
+    uv_getaddrinfo_t lookup{};
+    std::string target;
+    uint64_t timer = 0;
+    bool looking_up = false, closed = false;
+    answer done;
+  };
+
+  impl(event_loop& l, http_client& c) : loop(l), client(c) {}
+
+  event_loop& loop;
+  http_client& client;
+  std::set<dial*> dials;
+  std::set<uint64_t> fetches;
+  bool closed = false;
+
+  void fetch(const std::string& url, const header_list& headers, std::chrono::nanoseconds left,
+             unsigned followed, answer done) {
+    http_fetch request;
+    request.url = url;
+    request.headers = headers;
+    request.timeout =
+        std::max(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds{1});
+    request.max_body_bytes = max_body_bytes;
+    request.cut_body = true;
+    request.verify = false;
+    request.fresh = true;
+    auto began = uv_hrtime();
+    auto id = std::make_shared<uint64_t>(0);
+    *id = client.send(std::move(request), [=, weak = weak_from_this()](caf::expected<http_reply> reply) {
+      auto self = weak.lock();
+      if (!self || self->closed) return;
+      self->fetches.erase(*id);
+      if (!reply) return done(failure(fetch_error(url, reply.error())));
+      auto spent = std::chrono::nanoseconds{uv_hrtime() - began};
+      self->judge(url, headers, left - spent, followed, std::move(*reply), done);
+    });
+    fetches.insert(*id);
+  }
+
+  void judge(const std::string& url, const header_list& headers, std::chrono::nanoseconds left,
+             unsigned followed, http_reply reply, const answer& done) {
+    if (!reply.redirect_url.empty() && reply.status >= 300 && reply.status < 400) {
+      if (url_host(reply.redirect_url) != url_host(url))
+        return done({.verdict = probe_verdict::warning,
+                     .output = "Probe terminated redirects, Response body: " + reply.body});
+      if (followed == max_redirects)
+        return done(failure("Get \"" + reply.redirect_url + "\": stopped after 10 redirects"));
+      return fetch(reply.redirect_url, headers, left, followed + 1, done);
+    }
+    if (reply.status >= 200 && reply.status < 400)
+      return done({.verdict = probe_verdict::success, .output = std::move(reply.body)});
+    done(failure("HTTP probe failed with statuscode: " + std::to_string(reply.status)));
+  }
+
+  void start_dial(const std::string& host, int port, std::chrono::nanoseconds timeout, answer done) {
+    auto* d = new dial;
+    d->owner = this;
+    d->target = with_brackets(host) + ":" + std::to_string(port);
+    d->done = std::move(done);
+    d->handle.data = d->request.data = d->lookup.data = d;
+    dials.insert(d);
+    uv_tcp_init(loop.raw(), &d->handle);
+    d->timer = loop.after(timeout, [this, d] {
+      d->timer = 0;
+      finish(d, failure("dial tcp " + d->target + ": i/o timeout"));
+    });
+    sockaddr_storage address{};
+    if (uv_ip4_addr(host.c_str(), port, reinterpret_cast<sockaddr_in*>(&address)) == 0
+        || uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&address)) == 0)
+      return connect(d, reinterpret_cast<sockaddr*>(&address));
+    d->looking_up = true;
+    auto rc = uv_getaddrinfo(
+        loop.raw(), &d->lookup,
+        [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
+          auto* x = static_cast<dial*>(request->data);
+          x->looking_up = false;
+          if (x->closed) {
+            delete x;
+          } else if (status != 0 || !found) {
+            x->owner->finish(x, failure("dial tcp: lookup " + x->target + ": no such host"));
+          } else {
+            x->owner->connect(x, found->ai_addr);
+          }
+          uv_freeaddrinfo(found);
+        },
+        host.c_str(), std::to_string(port).c_str(), nullptr);
+    if (rc == 0) return;
+    d->looking_up = false;
+    finish(d, failure("dial tcp: lookup " + d->target + ": " + uv_strerror(rc)));
+  }
+
+  void connect(dial* d, const sockaddr* address) {
+    auto rc = uv_tcp_connect(&d->request, &d->handle, address, [](uv_connect_t* request, int status) {
+      // The handle's end also ends the request: then the answer has been given.
+      if (status != UV_ECANCELED) connected(static_cast<dial*>(request->data), status);
+    });
+    if (rc != 0) connected(d, rc);
+  }
+
+  static void connected(dial* d, int status) {
+    if (status == 0) return d->owner->finish(d, {.verdict = probe_verdict::success, .output = {}});
+    d->owner->finish(d, failure("dial tcp " + d->target + ": connect: " + reason(-status)));
+  }
+
+  void finish(dial* d, probe_outcome outcome) {
+    auto done = std::move(d->done);
+    close(d);
+    done(std::move(outcome));
+  }
+
+  void close(dial* d) {
+    dials.erase(d);
+    if (d->timer) loop.cancel(d->timer);
+    auto gone = [](uv_handle_t* handle) {
+      auto* x = static_cast<dial*>(handle->data);
+      x->closed = true;
+      if (!x->looking_up) delete x; // otherwise the lookup's end does
+    };
+    // A reset leaves no socket behind in TIME_WAIT; before there is a connection it is a plain close.
+    if (uv_tcp_close_reset(&d->handle, gone) != 0
+        && !uv_is_closing(reinterpret_cast<uv_handle_t*>(&d->handle)))
+      uv_close(reinterpret_cast<uv_handle_t*>(&d->handle), gone);
+  }
+};
+
+network_prober::network_prober(event_loop& loop, http_client& client)
+    : impl_(std::make_shared<impl>(loop, client)) {}
+
+network_prober::~network_prober() {
+  impl_->loop.run([self = impl_] {
+    self->closed = true;
+    while (!self->dials.empty())
+      self->close(*self->dials.begin());
+    for (auto id : self->fetches)
+      self->client.cancel(id);
+  });
+}
+
+void network_prober::http_get(const http_get_action& action, const std::string& pod_ip,
+                              std::chrono::nanoseconds timeout, answer done) {
+  impl_->fetch(probe_url(action, pod_ip), probe_headers(action), timeout, 0, std::move(done));
+}
+
+void network_prober::tcp_socket(const tcp_socket_action& action, const std::string& pod_ip,
+                                std::chrono::nanoseconds timeout, answer done) {
+  impl_->start_dial(action.host.empty() ? pod_ip : action.host, action.port.number, timeout, std::move(done));
+}
+
+} // namespace podium
