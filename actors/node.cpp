@@ -172,11 +172,13 @@ void node_agent::take_pod(const object_ref& object) {
 void node_agent::lose_pod(const std::string& uid) {
   auto i = pods_.find(uid);
   if (i == pods_.end()) return;
-  i->second.removed = true;
-  if (i->second.actor && !i->second.terminated)
-    this->send(i->second.actor, pod_update{i->second.object, true});
-  else
-    finish(uid);
+  auto& e = i->second;
+  if (e.removed && e.actor) return;
+  e.removed = true;
+  if (!e.actor) return finish(uid);
+  // Also a finished pod has something to remove: its records and logs.
+  e.terminated = false;
+  this->send(e.actor, pod_update{e.object, true});
 }
 
 void node_agent::spawn_pod(const std::string& uid) {

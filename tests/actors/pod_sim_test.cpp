@@ -183,7 +183,8 @@ BOOST_AUTO_TEST_CASE(phases_by_policy_and_exit) {
     BOOST_TEST(w.phase(r.name) == r.phase, r.policy << r.code_a << r.code_b);
     w.remove(r.name);
     BOOST_TEST(w.wait([&] { return !w.get(r.name); }, 40s), r.name);
-    BOOST_TEST(w.world->list("", w.sim.now()).containers.empty());
+    // A finished pod's object goes at once, its records right after.
+    BOOST_TEST(w.wait([&] { return w.world->list("", w.sim.now()).containers.empty(); }, 5s), r.name);
     w.check_invariants();
   }
 }
