@@ -142,6 +142,7 @@ BOOST_AUTO_TEST_CASE(exec_with_a_terminal) {
     s->resize(123, 45);
     s->write("stty size\n");
   });
+  BOOST_TEST_INFO("so far: " << r.out);
   BOOST_TEST(r.shows("45 123"));
   loop.run([&] { s->resize(80, 24); });
   loop.run([&] { s->write("stty size; exit 6\n"); });
