@@ -5,6 +5,7 @@
 #include "runtime/image/skopeo.hpp"
 #include "runtime/process/launcher.hpp"
 #include "test_layout.hpp"
+#include <barrier>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <fcntl.h>
@@ -76,10 +77,14 @@ struct world {
       ++n;
     return n;
   }
-  // Clean-up after a pull runs in the pool; this waits until it has.
+  // Clean-up after a pull runs in the pool: once both threads have met, what came before is done.
   void settle() {
+    std::barrier both{2};
     for (int i = 0; i < 2; ++i)
-      wait<int>([&](auto done) { pool->submit([] {}, [done] { done(0); }); });
+      BOOST_REQUIRE(pool->submit([&] { both.arrive_and_wait(); }, {}));
+    std::promise<void> done;
+    BOOST_REQUIRE(pool->submit([&] { done.set_value(); }, {}));
+    done.get_future().get();
   }
 };
 

@@ -50,6 +50,7 @@ struct http_server {
         for (ssize_t n;
              text.find("\r\n\r\n") == text.npos && (n = ::recv(client.get(), buffer, sizeof buffer, 0)) > 0;)
           text.append(buffer, static_cast<size_t>(n));
+        if (text.size() < 16) continue; // a TCP probe comes and goes
         last_request = text;
         ++requests;
         auto path = text.substr(4, text.find(' ', 4) - 4);
