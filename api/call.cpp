@@ -57,8 +57,13 @@ void call::answer(int status, std::string body, std::string_view content_type) {
   exchange->respond(status, content_type, std::move(body), headers());
 }
 
-void call::answer_object(int status, const object& obj) {
-  answer(status, render_object(res(), obj, form, state->now()));
+void call::answer_object(int status, const object_ref& obj) {
+  if (form.form == output_form::object && !res().convert) {
+    std::shared_ptr<const std::string> text(obj.ptr, &obj->json());
+    exchange->respond(status, "application/json", std::move(text), headers());
+    return;
+  }
+  answer(status, render_object(res(), *obj, form, state->now()));
 }
 
 void call::fail(const failure& f) {

@@ -72,7 +72,8 @@ public:
   object_key key() const { return {std::string{res().stored_as}, to.ns, to.name}; }
 
   void answer(int status, std::string body, std::string_view content_type = "application/json");
-  void answer_object(int status, const object& obj);
+  /// Plain objects go out as they are stored, without a copy.
+  void answer_object(int status, const object_ref& obj);
   void fail(const failure& f);
   void fail(const caf::error& err, std::string_view name = {});
   /// The Warning headers of the answer.

@@ -83,7 +83,7 @@ snapshot_ptr snapshot_for(const call_ptr& c, const list_options& options) {
 void serve_get(const call_ptr& c) {
   auto found = c->snapshot()->find(c->to.ns, c->to.name);
   if (!found) return c->fail(not_found(c->res(), c->to.name));
-  c->answer_object(200, *found);
+  c->answer_object(200, found);
 }
 
 void serve_list(const call_ptr& c) {

@@ -92,7 +92,7 @@ void serve_delete(const call_ptr& c) {
     if (!result) return c->fail(result.error());
     auto& object = *result->object;
     bool shows_object = !result->removed || c->res().stored_as == "pods";
-    if (shows_object) return c->answer_object(200, object);
+    if (shows_object) return c->answer_object(200, result->object);
     c->answer(200, success_status(c->res(), object.key().name, object.uid()));
   });
 }

@@ -130,6 +130,9 @@ void handle(const std::shared_ptr<server_state>& state, std::shared_ptr<http_exc
   auto user = state->settings.authenticate ? state->settings.authenticate(c->request()) : std::nullopt;
   if (!user && !open) return c->fail(unauthorized());
   if (user) c->user = std::move(*user);
+  // Acting for somebody else is not offered: doing it in one's own name instead would be wrong.
+  if (c->request().headers.find("Impersonate-User"))
+    return c->fail({config::make_status(403, "Forbidden", "impersonation is not served")});
   try {
     dispatch(c);
   } catch (const std::exception& e) {

@@ -36,7 +36,7 @@ void attempt(const call_ptr& c, update_part part, bool dry_run, make_next next, 
   bool pinned = v.pinned;
   c->state->to_registry.call(std::move(request),
                              [c, part, dry_run, next, pinned, left](caf::expected<delete_result> result) {
-                               if (result) return c->answer_object(200, *result->object);
+                               if (result) return c->answer_object(200, result->object);
                                if (code_of(result.error()) == errc::conflict && !pinned && left > 1)
                                  return attempt(c, part, dry_run, next, left - 1);
                                c->fail(result.error());
@@ -59,7 +59,7 @@ outcome<next_version> replaced(const call& c, update_part part, json::object doc
   out.uid = uid;
   out.document = std::move(document);
   auto before = current.document();
-  if (auto f = check_update(c.res(), part, before, out.document)) return std::move(*f);
+  if (auto f = check_update(c, part, before, out.document)) return std::move(*f);
   return out;
 }
 
@@ -83,8 +83,9 @@ update_part part_of(const call& c) {
   return c.to.sub && c.to.sub->kind == subresource_kind::status ? update_part::status : update_part::main;
 }
 
-std::optional<failure> check_update(const resource& r, update_part part, const json::value& before,
+std::optional<failure> check_update(const call& c, update_part part, const json::value& before,
                                     json::value& after) {
+  auto& r = c.res();
   auto gvk = r.gvk();
   carry_identity(before.as_object(), after.as_object());
   auto& object = after.as_object();
@@ -102,6 +103,9 @@ std::optional<failure> check_update(const resource& r, update_part part, const j
     object["status"] = *status;
   else
     object.erase("status");
+  // What holds a namespace is taken away by its finalize subresource alone.
+  if (gvk.kind == "Namespace" && !c.to.sub)
+    if (auto* spec = before.as_object().if_contains("spec")) object["spec"] = *spec;
   config::apply_defaults(gvk, after);
   auto causes = config::validate_update(gvk, before, after);
   if (causes.empty()) return {};
@@ -133,7 +137,7 @@ void serve_create(const call_ptr& c) {
                         make_document(std::move(document)),
                         std::get<bool>(dry_run)};
   c->state->to_registry.call(std::move(request), [c, name](caf::expected<delete_result> result) {
-    if (result) return c->answer_object(201, *result->object);
+    if (result) return c->answer_object(201, result->object);
     c->fail(result.error(), name);
   });
 }

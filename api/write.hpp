@@ -21,7 +21,7 @@ using make_next = std::function<outcome<next_version>(const object& current)>;
 void store_update(const call_ptr& c, update_part part, bool dry_run, make_next next);
 
 /// Defaults and validates `after` as the successor of `before`; the answer is what to refuse it with.
-std::optional<failure> check_update(const resource& r, update_part part, const boost::json::value& before,
+std::optional<failure> check_update(const call& c, update_part part, const boost::json::value& before,
                                     boost::json::value& after);
 
 /// The part of the object a route's writes change.

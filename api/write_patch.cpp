@@ -95,7 +95,7 @@ outcome<next_version> patched(call& c, const patch_request& p, const object& cur
   auto* meta = p.patch.is_object() ? p.patch.get_object().if_contains("metadata") : nullptr;
   out.pinned = meta && meta->is_object() && meta->get_object().contains("resourceVersion");
   out.document = std::move(std::get<json::value>(decoded));
-  if (auto f = check_update(c.res(), p.part, before, out.document)) return std::move(*f);
+  if (auto f = check_update(c, p.part, before, out.document)) return std::move(*f);
   return out;
 }
 

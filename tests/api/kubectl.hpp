@@ -24,12 +24,17 @@ public:
     auto config = "KUBECONFIG=" + (home / "config").string();
     auto cache = "KUBECACHEDIR=" + (home / "cache").string();
     auto own_home = "HOME=" + home.string();
+    auto editor = "KUBE_EDITOR=" + (home / "editor").string();
     pid_ = ::fork();
     if (pid_ == 0) {
       ::dup2(out[1], 1);
       const char* argv[] = {"/bin/sh", "-c", command.c_str(), nullptr};
-      const char* envp[] = {config.c_str(), cache.c_str(), own_home.c_str(),
-                            "PATH=/usr/local/bin:/usr/bin:/bin", nullptr};
+      const char* envp[] = {config.c_str(),
+                            cache.c_str(),
+                            own_home.c_str(),
+                            editor.c_str(),
+                            "PATH=/usr/local/bin:/usr/bin:/bin",
+                            nullptr};
       ::execve(argv[0], const_cast<char**>(argv), const_cast<char**>(envp));
       ::_exit(127);
     }

@@ -123,6 +123,40 @@ BOOST_FIXTURE_TEST_CASE(watches_and_waits, kubectl_world) {
   BOOST_TEST(late.text == "error: timed out waiting for the condition on pods/first\n");
 }
 
+BOOST_FIXTURE_TEST_CASE(edit_replace_describe_and_pages, kubectl_world) {
+  make_running_pod("p");
+  write("editor", "#!/bin/sh\nsed -i 's/image: busybox/image: edited/' \"$1\"\n");
+  std::filesystem::permissions(home / "editor", std::filesystem::perms::owner_all);
+  BOOST_TEST(ok("edit pod p") == "pod/p edited\n");
+  BOOST_TEST(ok("get pod p -o jsonpath={.spec.containers[0].image}") == "edited");
+  auto current = ok("get pod p -o json");
+  BOOST_TEST(ok("label pod p a=b") == "pod/p labeled\n");
+  auto stale = kubectl("replace -f -", current);
+  BOOST_TEST(stale.text.find("Error from server (Conflict)") == 0u);
+  BOOST_TEST(ok("replace -f -", ok("get pod p -o json")) == "pod/p replaced\n");
+  post(
+      "/api/v1/namespaces/default/events",
+      R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","apiVersion":"v1","name":"p","namespace":"default","uid":")"
+          + get(pods + "/p").at("/metadata/uid")
+          + R"("},"reason":"Started","message":"it runs","type":"Normal","count":1,
+           "firstTimestamp":"2026-01-01T00:00:00Z","lastTimestamp":"2026-01-01T00:00:00Z"})");
+  auto described = ok("describe pod p");
+  BOOST_TEST(described.find("it runs") != std::string::npos);
+  BOOST_TEST(matches(described, "Status: +Running"));
+  BOOST_TEST(ok("events --for pod/p").find("it runs") != std::string::npos);
+  BOOST_TEST(matches(ok("get events"), "Normal +Started +pod/p +it runs"));
+  for (auto name : {"q1", "q2", "q3"})
+    post(pods, pod_text(name));
+  auto paged = ok("get pods --chunk-size=2 --no-headers -o name");
+  BOOST_TEST(paged == "pod/p\npod/q1\npod/q2\npod/q3\n");
+  BOOST_TEST(matches(ok("get pods --sort-by=.metadata.name"), "p +1/1 +Running"));
+  BOOST_TEST(ok("get pods --field-selector=status.phase=Running -o name") == "pod/p\n");
+  BOOST_TEST(kubectl("get pods --as=somebody").text.find("impersonation is not served") != std::string::npos);
+  BOOST_TEST(ok("create ns held") == "namespace/held created\n");
+  patch("/api/v1/namespaces/held", "merge-patch", R"({"spec":{"finalizers":[]}})");
+  BOOST_TEST(get("/api/v1/namespaces/held").at("/spec/finalizers/0") == "kubernetes");
+}
+
 BOOST_FIXTURE_TEST_CASE(strangers_are_refused, kubectl_world) {
   http_fetch fetch;
   fetch.url = "https://127.0.0.1:" + std::to_string(tls_port) + "/api/v1/pods";

@@ -148,6 +148,35 @@ BOOST_FIXTURE_TEST_CASE(it_ends_in_time_with_a_bookmark, api_world) {
   BOOST_TEST(wrong.status == 422);
 }
 
+BOOST_FIXTURE_TEST_CASE(clients_that_leave_are_noticed, api_world) {
+  post(pods, pod_text("a"));
+  auto count = [this] {
+    size_t n = 0;
+    loop.run([&] { n = server->stats().watches; });
+    return n;
+  };
+  {
+    event_loop other;
+    http_client leaving{other};
+    std::promise<void> begun;
+    other.run([&] {
+      http_fetch fetch;
+      fetch.url = "http://127.0.0.1:" + std::to_string(port) + pods + "?watch=true";
+      fetch.timeout = 0ms;
+      fetch.on_data = [&, once = std::make_shared<bool>(false)](std::string_view) {
+        if (!std::exchange(*once, true)) begun.set_value();
+      };
+      leaving.send(std::move(fetch), [](caf::expected<http_reply>) {});
+    });
+    begun.get_future().wait();
+    BOOST_TEST(count() == 1u);
+  }
+  auto until = std::chrono::steady_clock::now() + 10s;
+  while (count() > 0 && std::chrono::steady_clock::now() < until)
+    get("/healthz"); // a round trip through the loop
+  BOOST_TEST(count() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(watches_are_counted) {
   api::server_settings settings;
   settings.max_watches = 1;
