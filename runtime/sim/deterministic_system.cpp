@@ -60,25 +60,30 @@ caf::scheduler::test_coordinator& deterministic_system::scheduler() {
 }
 
 size_t deterministic_system::run_ready() {
+  auto before = delivered_;
+  drain();
+  while (step(now())) {
+  }
+  return delivered_ - before;
+}
+
+void deterministic_system::drain() {
   auto& jobs = scheduler_->jobs;
   if (now() != instant_) {
     instant_ = now();
     in_instant_ = 0;
   }
-  uint64_t count = 0;
   while (!jobs.empty()) {
     if (options_.shuffle && jobs.size() > 1) {
       auto drawn = order_.below(jobs.size());
       std::swap(jobs.front(), jobs[drawn]);
     }
     scheduler_->try_run_once();
-    ++count;
+    ++delivered_;
     if (++in_instant_ > options_.messages_per_instant)
       throw std::runtime_error("the simulation does not leave the instant " + to_go_duration(elapsed()) + ": "
                                + std::to_string(in_instant_) + " messages\n" + recent_lines());
   }
-  delivered_ += count;
-  return count;
 }
 
 bool deterministic_system::step(clock_time end) {
@@ -88,12 +93,12 @@ bool deterministic_system::step(clock_time end) {
   auto due = schedule.begin()->first;
   if (options_.permute_timers) permute_due(due);
   clock.advance_time(std::max(due - clock.now(), nanoseconds{0}));
-  run_ready();
+  drain();
   return true;
 }
 
 void deterministic_system::run_until(clock_time end) {
-  run_ready();
+  drain();
   while (step(end)) {
   }
   if (end > now()) scheduler_->advance_time(end - now());
@@ -102,7 +107,7 @@ void deterministic_system::run_until(clock_time end) {
 
 bool deterministic_system::run_until(const std::function<bool()>& done, nanoseconds limit) {
   auto end = now() + limit;
-  run_ready();
+  drain();
   while (!done()) {
     if (step(end)) continue;
     if (end > now()) scheduler_->advance_time(end - now());

@@ -89,7 +89,8 @@ public:
   /// Virtual time since the simulation began.
   nanoseconds elapsed() { return now() - start_; }
 
-  /// Runs until no actor has a message left at this instant. Returns how many were delivered.
+  /// Runs until no actor has a message left and no timer is due at this instant. Returns how many messages
+  /// were delivered.
   size_t run_ready();
   /// Goes on to `end`, from due time to due time.
   void run_until(clock_time end);
@@ -143,6 +144,7 @@ public:
 
 private:
   caf::scheduler::test_coordinator& scheduler();
+  void drain();
   bool step(clock_time end);
   void permute_due(clock_time due);
 

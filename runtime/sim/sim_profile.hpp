@@ -61,14 +61,14 @@ struct sim_profile {
   int32_t fail_creates = 0;                  ///< how many first creations fail; -1 is all
   int32_t fail_starts = 0;                   ///< how many first starts fail; -1 is all
   std::string failure = "simulated failure"; ///< what those errors say
-  std::vector<sim_run> runs;                 ///< by attempt; the last repeats; none is one that runs for ever
+  std::vector<sim_run> runs{};               ///< by attempt; the last repeats; none is one that runs for ever
   /// By number; one without an entry ends the container at once with 128 + number (SIGCHLD and its like do
   /// nothing). SIGKILL cannot be ignored.
-  std::map<int32_t, sim_signal> signals;
-  int32_t stop_signal = 15;    ///< what signal 0 stands for: the image's STOPSIGNAL
-  std::vector<sim_exec> execs; ///< the first that fits answers; none: exit code 0
-  std::vector<sim_port> ports; ///< the first that fits answers
-  int64_t memory_bytes = 0;    ///< more than the container's limit: killed by the kernel at `memory_after`
+  std::map<int32_t, sim_signal> signals{};
+  int32_t stop_signal = 15;      ///< what signal 0 stands for: the image's STOPSIGNAL
+  std::vector<sim_exec> execs{}; ///< the first that fits answers; none: exit code 0
+  std::vector<sim_port> ports{}; ///< the first that fits answers
+  int64_t memory_bytes = 0;      ///< more than the container's limit: killed by the kernel at `memory_after`
   nanoseconds memory_after{0};
 };
 

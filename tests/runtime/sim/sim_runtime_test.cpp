@@ -47,7 +47,9 @@ struct fixture {
     BOOST_REQUIRE(start(name, attempt));
   }
   auto wait(std::string name, uint32_t attempt = 0) {
-    return sim.post<container_exit>(runtime, wait_container{{"uid", std::move(name), attempt}});
+    auto answer = sim.post<container_exit>(runtime, wait_container{{"uid", std::move(name), attempt}});
+    sim.run_ready();
+    return answer;
   }
   void signal(std::string name, int32_t number, uint32_t attempt = 0) {
     BOOST_REQUIRE(sim.ask<ack>(runtime, signal_container{{"uid", std::move(name), attempt}, number}));
