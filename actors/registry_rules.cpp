@@ -15,6 +15,7 @@ constexpr std::array owned_fields{
     "namespace",         "uid",      "resourceVersion",           "generation", "creationTimestamp",
     "deletionTimestamp", "selfLink", "deletionGracePeriodSeconds"};
 
+/// The object called `name`, made if it is not there. A new member of `parent` ends earlier references into it.
 json::object& child(json::object& parent, std::string_view name) {
   auto& value = parent[name];
   if (!value.is_object()) value = json::object{};
@@ -231,7 +232,7 @@ decision created(const object_key& key, const json::value& document, const std::
   } else if (is_namespace(key)) {
     out["status"] = {{"phase", "Active"}};
     child(out, "spec")["finalizers"] = {"kubernetes"};
-    child(meta, "labels")["kubernetes.io/metadata.name"] = key.name;
+    child(child(out, "metadata"), "labels")["kubernetes.io/metadata.name"] = key.name;
   }
   json::value result(std::move(out));
   if (has_generation(key, result)) result.get_object()["metadata"].get_object()["generation"] = 1;
@@ -260,8 +261,7 @@ verdict updated(const object& stored, const update_object& request) {
   drop(meta, "managedFields");
   // A namespace's own finalizers are the registry's.
   if (is_namespace(stored.key())) copy_field(child(old, "spec"), child(after, "spec"), "finalizers");
-  // No new finalizers while an object goes; removing some is what is waited for.
-  if (!same_desire(old, after)) grow_generation(meta);
+  if (!same_desire(old, after)) grow_generation(child(after, "metadata"));
   auto next = unless_same(before, std::move(after));
   if (next.what == outcome::write && may_go(stored.key(), next.document)) next.what = outcome::remove;
   return next;
