@@ -15,10 +15,9 @@ std::vector<std::string> exec_arguments(const oci_runtime_program& program,
   std::vector<std::string> argv{
       program.path,   "--root", state_directory, "--log", "/proc/self/fd/" + std::to_string(exec_error_fd),
       "--log-format", "json",   "exec"};
-  if (options.tty) {
-    argv.push_back("--tty");
-    argv.insert(argv.end(), {"--console-socket", options.console_socket, "--env", "TERM=xterm"});
-  }
+  if (options.tty) argv.insert(argv.end(), {"--tty", "--console-socket", options.console_socket});
+  for (auto& variable : options.env)
+    argv.insert(argv.end(), {"--env", variable});
   argv.push_back(container_id);
   argv.insert(argv.end(), command.begin(), command.end());
   return argv;

@@ -14,6 +14,8 @@ constexpr int exec_error_fd = 3;
 struct exec_options {
   bool tty = false;
   std::string console_socket; ///< path of a listening socket that gets the terminal; needed with tty
+  /// Empty: the container's own. Otherwise the whole environment, since crun's --env replaces it.
+  std::vector<std::string> env;
 };
 std::vector<std::string> exec_arguments(const oci_runtime_program& program,
                                         const std::string& state_directory, const std::string& container_id,

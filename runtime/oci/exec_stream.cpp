@@ -3,10 +3,12 @@
 #include "core/error.hpp"
 #include "runtime/oci/exec_command.hpp"
 #include "runtime/oci/instance_files.hpp"
+#include "runtime/oci/small_files.hpp"
 #include "runtime/oci/unix_socket.hpp"
 #include "runtime/process/fd_stream.hpp"
 #include "runtime/process/fd_watch.hpp"
 #include "runtime/process/process_tree.hpp"
+#include <boost/json.hpp>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -20,6 +22,23 @@ using namespace std::chrono_literals;
 constexpr auto linger = 500ms;
 /// The descriptor of the console socket's directory in the runtime.
 constexpr int console_fd = 4;
+
+/// The container's environment with a TERM: a terminal without one is of little use.
+std::vector<std::string> terminal_environment(const std::string& bundle) {
+  std::vector<std::string> env;
+  boost::system::error_code ec;
+  auto config = boost::json::parse(read_small_file(bundle + "/config.json"), ec);
+  auto* process = ec || !config.is_object() ? nullptr : config.get_object().if_contains("process");
+  auto* list = process && process->is_object() ? process->get_object().if_contains("env") : nullptr;
+  if (!list || !list->is_array()) return env;
+  bool has_term = false;
+  for (auto& entry : list->get_array()) {
+    env.emplace_back(entry.as_string());
+    has_term |= env.back().starts_with("TERM=");
+  }
+  if (!has_term) env.emplace_back("TERM=xterm");
+  return env;
+}
 
 class exec_stream final : public container_stream, public std::enable_shared_from_this<exec_stream> {
 public:
@@ -64,6 +83,7 @@ private:
   fd_stream* input() { return in_ ? in_.get() : terminal_.get(); }
   caf::error open_console(spawn_request& process, exec_options& options);
   void console_connected();
+  void terminal_came();
   void read_from(std::unique_ptr<fd_stream>& stream, unique_fd fd,
                  std::function<void(std::string_view)> sink);
   void drained() {
@@ -110,6 +130,7 @@ caf::error exec_stream::start(const exec_stream_request& request) {
   };
   if (request.tty) {
     if (auto failed = open_console(process, options)) return failed;
+    options.env = terminal_environment(container_.directory);
   } else {
     if (request.stdin_)
       if (auto failed = pipe_into(in)) return failed;
@@ -159,9 +180,18 @@ caf::error exec_stream::open_console(spawn_request& process, exec_options& optio
 }
 
 void exec_stream::console_connected() {
-  unique_fd peer{::accept4(console_socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  unique_fd peer{::accept4(console_socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
   if (!peer) return;
-  auto terminal = receive_fd(peer.get()); // the runtime sends it in the same breath as it connects
+  console_watch_.reset(); // before its descriptor goes
+  // The runtime connects early and sends the terminal once the process has it.
+  console_socket_ = std::move(peer);
+  console_watch_ = std::make_unique<fd_watch>(loop_, console_socket_.get(), [weak = weak_from_this()] {
+    if (auto s = weak.lock()) s->terminal_came();
+  });
+}
+
+void exec_stream::terminal_came() {
+  auto terminal = receive_fd(console_socket_.get());
   release();
   waiting_for_terminal_ = false;
   if (!terminal) return end_if_done();

@@ -33,7 +33,9 @@ bool read_exit_file(const std::string& path, instance_file& file) {
   auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), code);
   if (ec != std::errc{} || ::stat(path.c_str(), &facts) != 0) return false;
   file.exit_code = code;
-  file.finished_ns = facts.st_mtim.tv_sec * 1'000'000'000LL + facts.st_mtim.tv_nsec;
+  // File times come from the kernel's tick, a few milliseconds coarse: never before the start.
+  file.finished_ns =
+      std::max<int64_t>(facts.st_mtim.tv_sec * 1'000'000'000LL + facts.st_mtim.tv_nsec, file.started_ns);
   return true;
 }
 

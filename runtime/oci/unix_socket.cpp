@@ -5,7 +5,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 
 namespace podium {
@@ -48,8 +47,6 @@ caf::expected<unique_fd> connect_packets(const std::string& path) {
 }
 
 unique_fd receive_fd(int socket) {
-  timeval limit{1, 0};
-  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   char text[256];
   iovec io{text, sizeof text};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
