@@ -1,7 +1,10 @@
 #include "tests/api/api_world.hpp"
 
+#include <arpa/inet.h>
 #include <condition_variable>
 #include <mutex>
+#include <sys/socket.h>
+#include <unistd.h>
 
 using namespace podium;
 using namespace podium::test;
@@ -146,6 +149,42 @@ BOOST_FIXTURE_TEST_CASE(it_ends_in_time_with_a_bookmark, api_world) {
   BOOST_TEST(list.ended() == 200);
   auto wrong = get(pods + "?watch=true&sendInitialEvents=true");
   BOOST_TEST(wrong.status == 422);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_reader_that_stops_costs_little_and_is_told, short_history) {
+  post(pods, pod_text("a"));
+  int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int small = 4096;
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  timeval patience{10, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  BOOST_REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  auto request = "GET " + pods + "?watch=true HTTP/1.1\r\nHost: x\r\n\r\n";
+  BOOST_REQUIRE(::write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size()));
+  // Far more than the socket buffers and the watermark hold.
+  constexpr size_t rounds = 120, size = 200'000;
+  for (size_t i = 0; i < rounds; ++i) {
+    auto note = std::string(size, static_cast<char>('a' + i % 26));
+    auto answer =
+        patch(pods + "/a", "merge-patch", R"({"metadata":{"annotations":{"n":")" + note + R"("}}})");
+    BOOST_REQUIRE(answer.status == 200);
+  }
+  std::string got;
+  char buffer[65536];
+  while (got.find("\r\n0\r\n\r\n") == std::string::npos) {
+    auto n = ::read(fd, buffer, sizeof buffer);
+    if (n <= 0) break;
+    got.append(buffer, static_cast<size_t>(n));
+    if (got.size() > 1'000'000 && got.find("\"ERROR\"") == std::string::npos)
+      got.erase(0, got.size() - 100'000);
+  }
+  ::close(fd);
+  BOOST_TEST(got.find(R"("reason":"Expired")") != std::string::npos);
+  BOOST_TEST(got.ends_with("0\r\n\r\n"));
 }
 
 BOOST_FIXTURE_TEST_CASE(clients_that_leave_are_noticed, api_world) {
