@@ -1,0 +1,226 @@
+#include "actors/registry_batch.hpp"
+#include "tests/actors/registry_world.hpp"
+
+using namespace podium;
+using namespace podium::test;
+
+namespace {
+
+const wall_time noon{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1} + 12h};
+
+/// A stored version of `document` as pod "p", version 5.
+object stored(json::value document, object_key key = pod_key("p")) {
+  auto made = registry_rules::created(key, document, "uid-1", noon - 1h).document;
+  if (auto* status = document.as_object().if_contains("status")) made.as_object()["status"] = *status;
+  for (auto* field : {"deletionTimestamp", "deletionGracePeriodSeconds"})
+    if (auto* meta = document.as_object().if_contains("metadata"))
+      if (auto* value = meta->as_object().if_contains(field))
+        made.as_object()["metadata"].as_object()[field] = *value;
+  return object{key, 5, std::move(made)};
+}
+
+json::value pod_on(const std::string& node, int64_t grace, const std::string& phase,
+                   json::array finalizers = {}) {
+  json::object spec{{"terminationGracePeriodSeconds", grace}};
+  if (!node.empty()) spec["nodeName"] = node;
+  auto document = pod_document("p", spec);
+  document.as_object()["status"] = {{"phase", phase}};
+  if (!finalizers.empty()) document.as_object()["metadata"].as_object()["finalizers"] = std::move(finalizers);
+  return document;
+}
+
+/// "remove", "unchanged", or "<deletion time of day>/<grace>".
+std::string outcome_of(const registry_rules::verdict& v) {
+  if (!v) return message_of(v.error());
+  if (v->what == registry_rules::outcome::remove) return "remove";
+  if (v->what == registry_rules::outcome::unchanged) return "unchanged";
+  auto& meta = v->document.as_object().at("metadata").as_object();
+  return std::string(meta.at("deletionTimestamp").as_string()).substr(11, 8) + "/"
+         + json::serialize(meta.at("deletionGracePeriodSeconds"));
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(registry_rules_suite)
+
+BOOST_AUTO_TEST_CASE(deleting_a_pod) {
+  struct {
+    const char* node;
+    int64_t spec_grace;
+    const char* phase;
+    bool finalizer;
+    int64_t request;
+    const char* expected;
+  } table[] = {
+      {"n", 30, "Running", false, -1, "12:00:30/30"}, // the pod's own
+      {"n", 30, "Running", false, 5, "12:00:05/5"},   // the request's
+      {"n", 30, "Running", false, 60, "12:01:00/60"}, // also when longer
+      {"n", 30, "Running", false, 0, "remove"},       // force
+      {"n", 30, "Running", false, -7, "12:00:01/1"},  // negative is one second
+      {"n", -5, "Running", false, -1, "12:00:01/1"},
+      {"", 30, "Pending", false, -1, "remove"}, // unbound: nobody to wait for
+      {"n", 30, "Succeeded", false, -1, "remove"},
+      {"n", 30, "Failed", false, 20, "remove"},
+      {"n", 30, "Running", true, 0, "12:00:00/0"}, // finalizers hold it
+      {"", 30, "Pending", true, -1, "12:00:00/0"},
+  };
+  for (auto& row : table) {
+    auto pod = stored(
+        pod_on(row.node, row.spec_grace, row.phase, row.finalizer ? json::array{"x/y"} : json::array{}));
+    auto v = registry_rules::deleted(pod, deletion(pod.key(), row.request), noon, false);
+    BOOST_TEST(outcome_of(v) == row.expected,
+               row.phase << " " << row.spec_grace << " " << row.request << ": " << outcome_of(v));
+    if (v->what == registry_rules::outcome::write)
+      BOOST_TEST(v->document.at_pointer("/metadata/generation").as_int64() == 2);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(deleting_a_pod_again_can_only_shorten) {
+  struct {
+    int64_t current, request;
+    bool finalizer;
+    const char* expected;
+  } table[] = {{30, -1, false, "unchanged"},   {30, 30, false, "unchanged"}, {30, 60, false, "unchanged"},
+               {30, 10, false, "12:00:10/10"}, {30, 0, false, "remove"},     {30, 0, true, "12:00:00/0"},
+               {0, 0, true, "unchanged"},      {0, 20, true, "unchanged"}};
+  for (auto& row : table) {
+    auto document = pod_on("n", 30, "Running", row.finalizer ? json::array{"x/y"} : json::array{});
+    auto& meta = document.as_object()["metadata"].as_object();
+    meta["deletionTimestamp"] = to_rfc3339(noon + std::chrono::seconds{row.current});
+    meta["deletionGracePeriodSeconds"] = row.current;
+    auto pod = stored(document);
+    auto v = registry_rules::deleted(pod, deletion(pod.key(), row.request), noon + 5s, false);
+    BOOST_TEST(outcome_of(v) == row.expected,
+               row.current << " then " << row.request << ": " << outcome_of(v));
+    if (v->what == registry_rules::outcome::write)
+      BOOST_TEST(v->document.at_pointer("/metadata/generation").as_int64()
+                 == 1); // counted once, at the first
+  }
+}
+
+BOOST_AUTO_TEST_CASE(preconditions_and_their_words) {
+  auto pod = stored(pod_on("n", 30, "Running"));
+  auto request = deletion(pod.key());
+  request.uid = "other";
+  BOOST_TEST(outcome_of(registry_rules::deleted(pod, request, noon, false))
+             == "Operation cannot be fulfilled on pods \"p\": Precondition failed: UID in precondition: "
+                "other, UID in "
+                "object meta: uid-1");
+  request.uid = "uid-1";
+  request.expected_version = 4;
+  BOOST_TEST(
+      outcome_of(registry_rules::deleted(pod, request, noon, false))
+      == "Operation cannot be fulfilled on pods \"p\": Precondition failed: ResourceVersion in precondition: "
+         "4, ResourceVersion in object meta: 5");
+  update_object update{pod.key(), make_document(pod.document()), update_part::main, "", 4};
+  BOOST_TEST(outcome_of(registry_rules::updated(pod, update))
+             == "Operation cannot be fulfilled on pods \"p\": the object has been modified; please apply "
+                "your changes "
+                "to the latest version and try again");
+  update.expected_version = 5;
+  BOOST_TEST(outcome_of(registry_rules::updated(pod, update)) == "unchanged");
+}
+
+BOOST_AUTO_TEST_CASE(an_update_keeps_identity_and_its_part) {
+  auto pod = stored(pod_on("n", 30, "Running"));
+  json::value document{{"metadata",
+                        {{"name", "renamed"},
+                         {"labels", {{"a", "b"}}},
+                         {"creationTimestamp", "1999-01-01T00:00:00Z"},
+                         {"generation", 77},
+                         {"managedFields", json::array{1}}}},
+                       {"spec", {{"nodeName", "n"}}},
+                       {"status", {{"phase", "Failed"}}}};
+  auto main = registry_rules::updated(pod, {pod.key(), make_document(document), update_part::main, "", 0});
+  auto& m = main->document;
+  BOOST_TEST(m.at_pointer("/metadata/name").as_string() == "p");
+  BOOST_TEST(m.at_pointer("/metadata/labels/a").as_string() == "b");
+  BOOST_TEST(m.at_pointer("/metadata/creationTimestamp").as_string() == "2026-03-01T11:00:00Z");
+  BOOST_TEST(m.at_pointer("/metadata/generation").as_int64() == 2); // the spec changed
+  BOOST_TEST(m.at_pointer("/status/phase").as_string() == "Running");
+  BOOST_TEST(!m.as_object()["metadata"].as_object().contains("managedFields"));
+  auto status =
+      registry_rules::updated(pod, {pod.key(), make_document(document), update_part::status, "", 0});
+  auto& s = status->document;
+  BOOST_TEST(s.at_pointer("/status/phase").as_string() == "Failed");
+  BOOST_TEST(!s.as_object()["metadata"].as_object().contains("labels"));
+  BOOST_TEST(s.at_pointer("/metadata/generation").as_int64() == 1);
+  auto labels = pod.document();
+  labels.as_object()["metadata"].as_object()["labels"] = {{"x", "y"}};
+  auto metadata = registry_rules::updated(pod, {pod.key(), make_document(labels), update_part::main, "", 0});
+  BOOST_TEST(metadata->document.at_pointer("/metadata/generation").as_int64() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_finalizer_lets_a_deleted_object_go) {
+  auto held = pod_on("n", 30, "Running", {"x/y"});
+  auto& meta = held.as_object()["metadata"].as_object();
+  meta["deletionTimestamp"] = to_rfc3339(noon);
+  for (auto [grace, expected] : {std::pair{0, "remove"}, {30, ""}}) {
+    meta["deletionGracePeriodSeconds"] = grace;
+    auto pod = stored(held);
+    auto document = pod.document();
+    document.as_object()["metadata"].as_object().erase("finalizers");
+    auto v = registry_rules::updated(pod, {pod.key(), make_document(document), update_part::main, "", 0});
+    BOOST_TEST((v->what == (grace == 0 ? registry_rules::outcome::remove : registry_rules::outcome::write)),
+               expected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_status_is_replaced_whole_but_for_what_is_others) {
+  auto document = pod_on("n", 30, "Running");
+  document.as_object()["status"].as_object()["hostIP"] = "10.0.0.1";
+  document.as_object()["status"].as_object()["conditions"] = {
+      {{"type", "Ready"}, {"status", "True"}},
+      {{"type", "vendor.example/ok"}, {"status", "True"}},
+      {{"type", "PodScheduled"}, {"status", "True"}}};
+  auto pod = stored(document);
+  json::value next{
+      {"phase", "Running"},
+      {"conditions",
+       {{{"type", "Ready"}, {"status", "False"}}, {{"type", "PodScheduled"}, {"status", "False"}}}}};
+  auto v = registry_rules::status_put(pod, {pod.key(), "uid-1", make_document(next)});
+  BOOST_TEST(
+      json::serialize(v->document.at("status"))
+      == R"({"phase":"Running","conditions":[{"type":"vendor.example/ok","status":"True"},{"type":"Ready","status":"False"},{"type":"PodScheduled","status":"True"}]})");
+  auto same = registry_rules::status_put(pod, {pod.key(), "", make_document(pod.document().at("status"))});
+  BOOST_TEST((!same || same->what != registry_rules::outcome::remove));
+  BOOST_TEST(outcome_of(registry_rules::status_put(pod, {pod.key(), "gone", make_document(next)})).find("UID")
+             != std::string::npos);
+
+  auto ended = pod_on("n", 30, "Failed");
+  ended.as_object()["status"].as_object()["reason"] = "Evicted";
+  auto sticky =
+      registry_rules::status_put(stored(ended), {pod.key(), "", make_document({{"phase", "Running"}})});
+  BOOST_TEST(outcome_of(sticky) == "unchanged");
+}
+
+BOOST_AUTO_TEST_CASE(binding) {
+  auto pod = stored(pod_on("", 30, "Pending"));
+  auto v = registry_rules::bound(pod, {"default", "p", "uid-1", "n1"}, noon);
+  BOOST_TEST(v->document.at_pointer("/spec/nodeName").as_string() == "n1");
+  BOOST_TEST(
+      json::serialize(v->document.at_pointer("/status/conditions"))
+      == R"([{"type":"PodScheduled","status":"True","lastProbeTime":null,"lastTransitionTime":"2026-03-01T12:00:00Z"}])");
+  auto there = stored(pod_on("n1", 30, "Pending"));
+  BOOST_TEST(outcome_of(registry_rules::bound(there, {"default", "p", "", "n1"}, noon)) == "unchanged");
+  BOOST_TEST(
+      outcome_of(registry_rules::bound(there, {"default", "p", "", "n2"}, noon))
+      == "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"n1\"");
+  auto going = pod_on("", 30, "Pending", {"x/y"});
+  going.as_object()["metadata"].as_object()["deletionTimestamp"] = to_rfc3339(noon);
+  BOOST_TEST(outcome_of(registry_rules::bound(stored(going), {"default", "p", "", "n1"}, noon))
+             == "Operation cannot be fulfilled on pods/binding \"p\": pod p is being deleted, cannot be "
+                "assigned to a "
+                "host");
+}
+
+BOOST_AUTO_TEST_CASE(row_keys_read_back) {
+  for (auto key :
+       {pod_key("a"), object_key{"nodes", "", "n"}, object_key{"leases.coordination.k8s.io", "x", "y"}})
+    BOOST_TEST((object_key_of_row(row_key(key)) == key));
+  for (auto* bad :
+       {"", "/registry/", "/registry/pods", "/registry/pods/ns", "/registry/pods/ns/", "/other/a/b/c"})
+    BOOST_TEST(!object_key_of_row(bad), bad);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
