@@ -78,8 +78,10 @@ BOOST_AUTO_TEST_CASE(two_containers_share_network_ipc_and_name) {
 
 BOOST_AUTO_TEST_CASE(signals_and_kill) {
   BOOST_REQUIRE(make_pod("u4"));
-  auto polite =
-      run(container("u4", "polite", "trap 'echo bye; exit 3' TERM; while :; do usleep 10000; done"));
+  auto polite = run(container(
+      "u4", "polite", "trap 'echo bye; exit 3' TERM; touch /dev/shm/ready; while :; do usleep 10000; done"));
+  // Until the trap is set, SIGTERM means nothing to a PID 1.
+  BOOST_REQUIRE(exec(polite, {"sh", "-c", "until test -e /dev/shm/ready; do usleep 10000; done"}, 10s));
   BOOST_REQUIRE(ask<ack>(signal_container{polite, 0}));
   BOOST_TEST(end_of(polite).exit_code == 3);
   BOOST_TEST(log_of(polite) == "bye\n");
