@@ -15,8 +15,8 @@ enum class row_object : uint8_t { metadata, object, none };
 
 struct output {
   output_form form = output_form::object;
-  row_object include = row_object::metadata; ///< of table rows
-  auto operator<=>(const output&) const = default;
+  row_object include = row_object::metadata;       ///< of table rows
+  auto operator<=>(const output&) const = default; // NOLINT(modernize-use-nullptr): clang-tidy 14 misreads it
 };
 
 /// What a client's Accept and includeObject ask for: the first form in the list that is known here. JSON

@@ -159,7 +159,7 @@ gate_verdict judge(const server_state& state, const http_request& request) {
 } // namespace
 
 authenticator certificate_authenticator(std::function<std::optional<user_info>(std::string_view)> token) {
-  return [token](const http_request& request) -> std::optional<user_info> {
+  return [token = std::move(token)](const http_request& request) -> std::optional<user_info> {
     user_info user;
     if (request.peer.verified && !request.peer.common_name.empty()) {
       user.name = request.peer.common_name;

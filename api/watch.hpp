@@ -66,7 +66,7 @@ private:
     uint64_t version;
     seen_as as;
     output form;
-    auto operator<=>(const line_key&) const = default;
+    auto operator<=>(const line_key&) const = default; // NOLINT(modernize-use-nullptr): as in output
   };
   struct cached_line {
     std::shared_ptr<const std::string> text;

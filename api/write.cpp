@@ -25,7 +25,7 @@ std::optional<failure> check_new(json::object& object) {
   return {};
 }
 
-void attempt(const call_ptr& c, update_part part, bool dry_run, make_next next, int left) {
+void attempt(const call_ptr& c, update_part part, bool dry_run, const make_next& next, int left) {
   auto current = c->snapshot()->find(c->to.ns, c->to.name);
   if (!current) return c->fail(not_found(c->res(), c->to.name));
   auto made = next(*current);
@@ -112,8 +112,8 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
   return invalid(r, metadata_text(after.as_object(), "name"), causes);
 }
 
-void store_update(const call_ptr& c, update_part part, bool dry_run, make_next next) {
-  attempt(c, part, dry_run, std::move(next), max_attempts);
+void store_update(const call_ptr& c, update_part part, bool dry_run, const make_next& next) {
+  attempt(c, part, dry_run, next, max_attempts);
 }
 
 void serve_create(const call_ptr& c) {

@@ -18,7 +18,7 @@ using make_next = std::function<outcome<next_version>(const object& current)>;
 
 /// Reads the current version, makes the next and stores `part` of it; after a conflict that is not the
 /// client's it reads again, a few times. Answers the request.
-void store_update(const call_ptr& c, update_part part, bool dry_run, make_next next);
+void store_update(const call_ptr& c, update_part part, bool dry_run, const make_next& next);
 
 /// Defaults and validates `after` as the successor of `before`; the answer is what to refuse it with.
 std::optional<failure> check_update(const call& c, update_part part, const boost::json::value& before,

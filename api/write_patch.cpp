@@ -111,7 +111,8 @@ void serve_patch(const call_ptr& c) {
   auto body = config::parse_json(c->request().body);
   if (!body) return c->fail(bad_request(message_of(body.error())));
   patch_request p{*kind, std::move(body->root), std::get<config::field_validation>(mode), part_of(*c)};
-  store_update(c, p.part, std::get<bool>(dry_run), [raw = c.get(), p = std::move(p)](const object& current) {
+  auto part = p.part;
+  store_update(c, part, std::get<bool>(dry_run), [raw = c.get(), p = std::move(p)](const object& current) {
     return patched(*raw, p, current);
   });
 }
