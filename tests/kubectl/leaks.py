@@ -63,10 +63,15 @@ def links_of(bridge):
     return found
 
 
+def cgroup_roots():
+    """podium's own cgroups: /podium of the machine's daemon, /podium-<number> of one with another data directory."""
+    return [base for base in [*CGROUPS.glob("podium*"), *CGROUPS.glob("*/podium*")] if base.is_dir()]
+
+
 def cgroups_of(uids):
-    """Directories of all hierarchies below /podium that carry one of the uids."""
+    """Directories of all hierarchies below podium's roots that carry one of the uids."""
     found = []
-    for base in [CGROUPS / "podium", *CGROUPS.glob("*/podium")]:
+    for base in cgroup_roots():
         for directory, _, _ in os.walk(base):
             if any(uid in directory or uid.replace("-", "_") in directory for uid in uids):
                 found.append(directory)
@@ -163,6 +168,12 @@ def clean_directory(directory, bridge, extra=(), keep_files=False):
             os.rmdir(cgroup)
         except OSError:
             continue
+    for base in cgroup_roots():
+        if base.name != "podium":
+            try:
+                os.rmdir(base)  # refused while another daemon has something in it
+            except OSError:
+                continue
     remove_tables(bridge)
     if not keep_files:
         shutil.rmtree(directory, ignore_errors=True)
@@ -192,8 +203,8 @@ def machine():
     found = [f"mount {point} ({kind})" for point, kind in mounts_below("/var/lib/podium", "/run/podium")]
     found += [f"process {pid}: {' '.join(arguments)[:150]}" for pid, arguments in processes()
               if Path(arguments[0]).name in ("podium", "conmon") and any("podium" in argument for argument in arguments)]
-    for base in [CGROUPS / "podium", *CGROUPS.glob("*/podium")]:
-        found += [f"cgroup {entry}" for entry in (base.iterdir() if base.is_dir() else []) if entry.is_dir()]
+    for base in cgroup_roots():
+        found += [f"cgroup {entry}" for entry in base.iterdir() if entry.is_dir()]
     found += [f"link {link.name}" for link in Path("/sys/class/net").iterdir() if link.name.startswith(("podium", "pdtest"))]
     found += [f"nft {line}" for line in nft_lines("podium") if line.startswith("table")]
     found += [f"directory {entry}" for entry in Path(tempfile.gettempdir()).glob(f"{TEST_PREFIX}*") if (entry / "owner.json").exists()]
