@@ -134,13 +134,13 @@ public:
       auto inner = std::move(*content.template get_as<held_message>(0).element);
       return inner ? consume(*inner) : caf::invoke_message_result::consumed;
     }
+    if (env_->trace) env_->trace->delivered(path_, x, now());
     if (content.template match_elements<caf::timeout_msg>()
         && content.template get_as<caf::timeout_msg>(0).type == detail::deadline_atom) {
       armed_.reset();
       guarded(x, [this] { run_due(); });
       return caf::invoke_message_result::consumed;
     }
-    if (env_->trace) env_->trace->delivered(path_, x, now());
     auto result = caf::invoke_message_result::consumed;
     guarded(x, [&] { result = caf_base::consume(x); });
     return result;
@@ -215,9 +215,13 @@ private:
   }
 
   void run_due() {
+    // What is added meanwhile waits for the next round: a deadline that renews itself keeps no mail out.
     auto t = now();
-    while (auto f = deadlines_.pop_due(t))
+    for (auto left = deadlines_.size(); left > 0; --left) {
+      auto f = deadlines_.pop_due(t);
+      if (!f) break;
       f();
+    }
     arm();
   }
 

@@ -1,0 +1,126 @@
+#include "podium/cluster_client.hpp"
+
+#include "api/resources.hpp"
+#include "config/defaults.hpp"
+#include "config/manifest.hpp"
+
+namespace podium {
+namespace {
+
+const api::resource* resource_of(const config::group_version_kind& gvk) {
+  for (auto& r : api::all_resources())
+    if (r.gvk() == gvk && r.stored_as.empty()) return &r;
+  return nullptr;
+}
+
+} // namespace
+
+cluster_client::cluster_client(caf::actor_system& system, env_ptr, registry_actor registry,
+                               std::shared_ptr<registry_view> view)
+    : system_(system), registry_(std::move(registry)), view_(std::move(view)),
+      shared_(std::make_shared<shared>()) {
+  view_->on_publish([state = shared_, v = std::weak_ptr{view_}](const std::string& resource) {
+    auto current = v.lock();
+    std::lock_guard guard{state->mutex};
+    if (state->stopped || !current) return;
+    ++state->changes;
+    for (auto& f : state->followers) {
+      if (f.resource != resource) continue;
+      auto events = current->events_after(resource, f.since, 10'000);
+      if (!events) continue;
+      for (auto& e : *events) {
+        f.since = e.resource_version;
+        f.call(e);
+      }
+    }
+    state->changed.notify_all();
+  });
+}
+
+void cluster_client::stop() {
+  std::lock_guard guard{shared_->mutex};
+  shared_->stopped = true;
+  shared_->changed.notify_all();
+}
+
+void cluster_client::on_change(const std::string& resource, object_listener f) {
+  std::lock_guard guard{shared_->mutex};
+  shared_->followers.push_back({resource, view_->resource_version(), std::move(f)});
+}
+
+bool cluster_client::wait(const std::string&, nanoseconds limit,
+                          const std::function<bool(const registry_view&)>& done) {
+  auto end = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    std::unique_lock guard{shared_->mutex};
+    auto seen = shared_->changes;
+    guard.unlock();
+    if (done(*view_)) return true;
+    guard.lock();
+    auto woken =
+        shared_->changed.wait_until(guard, end, [&] { return shared_->changes != seen || shared_->stopped; });
+    if (!woken || shared_->stopped) return false;
+  }
+}
+
+caf::expected<object_key> cluster_client::create(const boost::json::value& object,
+                                                 const std::string& resource, bool namespaced) {
+  auto& meta = object.at("metadata").as_object();
+  auto text = [&](const char* name) {
+    auto* v = meta.if_contains(name);
+    return v && v->is_string() ? std::string(v->get_string()) : std::string{};
+  };
+  object_key key{resource, namespaced ? text("namespace") : "", text("name")};
+  caf::scoped_actor self{system_};
+  caf::expected<object_key> out = make_error(errc::timeout, "the registry did not answer");
+  self->request(registry_, std::chrono::seconds{30}, create_object{key, make_document(object), false})
+      .receive([&](const object_ref& made) { out = made->key(); },
+               [&](caf::error& err) { out = std::move(err); });
+  return out;
+}
+
+caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& path) {
+  auto manifests = config::load_manifests(path);
+  if (!manifests) return manifests.error();
+  std::vector<object_key> made;
+  for (auto& m : *manifests) {
+    auto* row = resource_of(m.gvk);
+    caf::expected<object_key> key =
+        make_error(errc::bad_request, path + ": podium does not serve " + m.gvk.kind);
+    if (row) {
+      auto object = m.object;
+      auto& meta = object.as_object()["metadata"];
+      if (!meta.is_object()) meta = boost::json::object{};
+      if (row->namespaced && !meta.get_object().contains("namespace"))
+        meta.get_object()["namespace"] = "default";
+      config::apply_defaults(m.gvk, object);
+      if (m.gvk.kind == "Pod") config::init_pod_status(object);
+      key = create(object, row->qualified(), row->namespaced);
+    }
+    if (!key) {
+      remove(made, std::chrono::seconds{60});
+      return make_error(code_of(key.error()), path + ": " + message_of(key.error()));
+    }
+    made.push_back(*key);
+  }
+  return made;
+}
+
+bool cluster_client::remove(const std::vector<object_key>& keys, nanoseconds limit) {
+  {
+    caf::scoped_actor self{system_};
+    for (auto& key : keys) {
+      delete_object request;
+      request.key = key;
+      self->request(registry_, std::chrono::seconds{30}, request)
+          .receive([](const delete_result&) {}, [](caf::error&) {});
+    }
+  }
+  return wait("", limit, [&](const registry_view& v) {
+    return std::none_of(keys.begin(), keys.end(), [&](auto& k) {
+      return static_cast<bool>(v.snapshot(k.resource)->find(k.ns, k.name));
+    });
+  });
+}
+
+} // namespace podium

@@ -1,0 +1,275 @@
+#include "podium/engine.hpp"
+
+#include "actors/event_recorder.hpp"
+#include "actors/namespace_controller.hpp"
+#include "actors/node.hpp"
+#include "actors/registry.hpp"
+#include "actors/scheduler.hpp"
+#include "api/node_streams.hpp"
+#include "api/resources.hpp"
+#include "api/server.hpp"
+#include "podium/cluster_client.hpp"
+#include "podium/data_dir.hpp"
+#include "podium/node_runtime.hpp"
+#include "runtime/http/pki.hpp"
+#include "runtime/loop/wall_clock.hpp"
+#include "runtime/store/memory_store.hpp"
+#include "runtime/store/sqlite_store.hpp"
+
+#include <future>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace podium {
+namespace {
+
+podium::back_off_settings back_off_of(const config::back_off_settings& from) {
+  return {from.first, from.max, from.reset, static_cast<int32_t>(std::max(1.0, from.factor))};
+}
+
+node_settings node_settings_of(const config::settings& from) {
+  node_settings out;
+  out.node_name = from.node_name;
+  out.crash_loop = back_off_of(from.crash_loop_back_off);
+  out.image_pull = back_off_of(from.image_pull_back_off);
+  out.minimum_grace = from.grace.minimum;
+  out.max_pods = static_cast<int32_t>(from.max_pods);
+  return out;
+}
+
+/// Every namespaced resource, as registry keys name it.
+std::vector<std::string> namespaced_resources() {
+  std::vector<std::string> out;
+  for (auto& r : api::all_resources())
+    if (r.namespaced && r.stored_as.empty()) out.push_back(r.qualified());
+  return out;
+}
+
+std::string host_name() {
+  char buffer[256] = {};
+  ::gethostname(buffer, sizeof buffer - 1);
+  std::string out;
+  for (char* c = buffer; *c; ++c)
+    out += static_cast<char>(std::tolower(static_cast<unsigned char>(*c)));
+  return out.empty() ? "node" : out;
+}
+
+/// Two threads are enough for one node; `sharing` costs nothing while nothing happens.
+caf::actor_system_config& configure(caf::actor_system_config& cfg) {
+  cfg.set("scheduler.policy", caf::atom("sharing"));
+  cfg.set("scheduler.max-threads", size_t{2});
+  return cfg;
+}
+
+std::pair<std::string, uint16_t> split_address(const std::string& text) {
+  auto colon = text.rfind(':');
+  return {text.substr(0, colon), static_cast<uint16_t>(std::stoi(text.substr(colon + 1)))};
+}
+
+} // namespace
+
+/// Members are in the order of their making; stop() takes them down in reverse.
+struct engine::impl {
+  explicit impl(config::settings s)
+      : settings(std::move(s)), system(configure(config)),
+        env(std::make_shared<actor_env>(seed_from_system(), measure_epoch_offset())),
+        view(std::make_shared<registry_view>(static_cast<size_t>(settings.store.watch_history))) {
+    follow_wall_clock(loop, env);
+  }
+  ~impl() { stop(); }
+
+  caf::error start();
+  caf::error start_store();
+  caf::error start_api();
+  void start_actors();
+  void stop();
+
+  config::settings settings;
+  std::unique_ptr<data_dir_lock> lock;
+  event_loop loop;
+  caf::actor_system_config config;
+  caf::actor_system system;
+  env_ptr env;
+  std::shared_ptr<registry_view> view;
+  std::unique_ptr<node_runtime> runtime;
+  store_actor store;
+  registry_actor registry;
+  event_recorder_actor recorder;
+  scheduler_actor scheduler;
+  namespace_controller_actor namespaces;
+  node_actor node;
+  std::unique_ptr<api::server> api;
+  std::unique_ptr<http_server> http;
+  std::unique_ptr<cluster_client> client;
+  std::string url, kubeconfig;
+};
+
+caf::error engine::impl::start_store() {
+  if (settings.store.kind == "memory") {
+    store = spawn_memory_store(system, env);
+    return {};
+  }
+  auto made = spawn_sqlite_store(system, env, settings.data_dir + "/podium.db");
+  if (!made) return made.error();
+  store = *made;
+  return {};
+}
+
+void engine::impl::start_actors() {
+  registry_settings rs;
+  rs.store = store;
+  rs.view = view;
+  rs.log = [](const std::string& line) { spdlog::warn("registry: {}", line); };
+  registry = spawn_registry(system, env, rs);
+  event_recorder_settings es;
+  es.registry = registry;
+  es.time_to_live = settings.events.ttl;
+  recorder = spawn_event_recorder(system, env, "recorder", es);
+  scheduler = spawn_scheduler(system, env, registry, recorder);
+  namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
+  node_context ctx;
+  ctx.env = env;
+  ctx.settings = node_settings_of(settings);
+  ctx.runtime = runtime->containers();
+  ctx.images = runtime->images();
+  ctx.prober = runtime->prober();
+  ctx.recorder = recorder;
+  ctx.registry = registry;
+  ctx.store = store;
+  client = std::make_unique<cluster_client>(system, env, registry, view);
+  node = system.spawn<node_agent>(ctx, "node/" + settings.node_name);
+}
+
+caf::error engine::impl::start_api() {
+  auto [ip, port] = split_address(settings.api.listen);
+  cluster_pki_settings ps;
+  ps.directory = settings.data_dir + "/pki";
+  ps.names = {{"localhost", settings.node_name, "kubernetes", "kubernetes.default.svc"}, {"127.0.0.1"}};
+  if (ip != "127.0.0.1") ps.names.ips.push_back(ip);
+  auto pki = ensure_cluster_pki(ps);
+  if (!pki) return pki.error();
+  auto tls = tls_context::make({pki->server.certificate, pki->server.key, pki->ca.certificate});
+  if (!tls) return tls.error();
+  api::server_settings as;
+  as.max_watches = static_cast<size_t>(settings.api.max_watches);
+  as.default_watch_time = settings.api.watch_timeout;
+  as.body_bytes = static_cast<uint64_t>(settings.api.max_body_bytes);
+  as.server_address = settings.api.listen;
+  std::shared_ptr<api::pod_streams> streams = api::make_node_streams(loop, runtime->streams());
+  api = std::make_unique<api::server>(
+      api::server_parts{loop, system, env, *view, registry, streams,
+                        [this] { return wall_time{std::chrono::system_clock::now().time_since_epoch()}; }},
+      as);
+  http_limits limits;
+  limits.max_connections = static_cast<size_t>(settings.api.max_connections);
+  limits.header_bytes = static_cast<uint32_t>(settings.api.max_header_bytes);
+  limits.body_bytes = static_cast<uint64_t>(settings.api.max_body_bytes);
+  limits.idle_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(settings.api.idle_timeout);
+  http = std::make_unique<http_server>(loop, api->handler(), limits);
+  http->set_gate(api->gate());
+  auto listening = http->listen_tcp(ip, port, *tls);
+  if (!listening) return listening.error();
+  url = "https://" + ip + ":" + std::to_string(*listening);
+  kubeconfig = settings.data_dir + "/kubeconfig";
+  return write_private_file(
+      kubeconfig, kubeconfig_text(url, pki->ca.certificate, pki->admin.certificate, pki->admin.key));
+}
+
+caf::error engine::impl::start() {
+  if (settings.node_name.empty()) settings.node_name = host_name();
+  auto locked = data_dir_lock::take(settings);
+  if (!locked) return locked.error();
+  lock = std::make_unique<data_dir_lock>(std::move(*locked));
+  auto made = node_runtime::start(system, env, loop, settings);
+  if (!made) return made.error();
+  runtime = std::move(*made);
+  if (auto err = start_store()) return err;
+  start_actors();
+  if (auto err = start_api()) return err;
+  auto name = settings.node_name;
+  auto registered = client->wait("nodes", std::chrono::seconds{60}, [&](const registry_view& v) {
+    return static_cast<bool>(v.snapshot("nodes")->find("", name));
+  });
+  return registered ? caf::error{} : make_error(errc::timeout, "the node did not register within 60 s");
+}
+
+void engine::impl::stop() {
+  if (http) {
+    std::promise<void> closed;
+    http->stop([&] { closed.set_value(); });
+    closed.get_future().wait();
+  }
+  http.reset();
+  api.reset();
+  for (auto ref : {caf::actor_cast<caf::actor>(node), caf::actor_cast<caf::actor>(scheduler),
+                   caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(recorder)})
+    if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
+  node = nullptr;
+  scheduler = nullptr;
+  namespaces = nullptr;
+  recorder = nullptr;
+  if (client) client->stop();
+  if (runtime) runtime->stop_actors();
+  for (auto ref : {caf::actor_cast<caf::actor>(registry), caf::actor_cast<caf::actor>(store)})
+    if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
+  registry = nullptr;
+  store = nullptr;
+  system.await_all_actors_done();
+  client.reset();
+  runtime.reset();
+  loop.stop();
+}
+
+engine::engine(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
+
+engine::~engine() = default;
+
+caf::expected<std::unique_ptr<engine>> engine::start(config::settings settings) {
+  auto parts = std::make_unique<impl>(std::move(settings));
+  if (auto err = parts->start()) return err;
+  return std::unique_ptr<engine>(new engine(std::move(parts)));
+}
+
+const std::string& engine::api_url() const {
+  return impl_->url;
+}
+const std::string& engine::kubeconfig_path() const {
+  return impl_->kubeconfig;
+}
+const registry_actor& engine::registry() const {
+  return impl_->registry;
+}
+const registry_view& engine::view() const {
+  return *impl_->view;
+}
+caf::actor_system& engine::system() {
+  return impl_->system;
+}
+wall_time engine::wall_now() const {
+  return wall_time{std::chrono::system_clock::now().time_since_epoch()};
+}
+
+void engine::on_change(const std::string& resource, object_listener f) {
+  impl_->client->on_change(resource, std::move(f));
+}
+
+caf::expected<std::vector<object_key>> engine::apply(const std::string& path) {
+  return impl_->client->apply(path);
+}
+
+bool engine::remove(const std::vector<object_key>& keys, nanoseconds limit) {
+  return impl_->client->remove(keys, limit);
+}
+
+bool engine::remove_all_pods(nanoseconds limit) {
+  std::vector<object_key> keys;
+  impl_->view->snapshot("pods")->each("", "", "", [&](const object_ref& pod) {
+    keys.push_back(pod->key());
+    return true;
+  });
+  if (!impl_->client->remove(keys, limit)) return false;
+  impl_->runtime->remove_network();
+  return true;
+}
+
+} // namespace podium

@@ -1,0 +1,185 @@
+// The podium command: up (the daemon), down, settings, check, version.
+#include "config/manifest.hpp"
+#include "podium/engine.hpp"
+#include "podium/follow.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <iostream>
+#include <poll.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace podium;
+
+struct options {
+  std::string config_file, data_dir, run_dir, listen, node_name;
+  std::vector<std::string> manifests;
+  bool follow = false;
+};
+
+int fail(const std::string& message) {
+  std::cerr << "podium: " << message << "\n";
+  return 1;
+}
+
+caf::expected<config::settings> load_settings(const options& o) {
+  config::settings out;
+  if (!o.config_file.empty()) {
+    auto read = config::read_settings(o.config_file);
+    if (!read) return read.error();
+    out = *read;
+  }
+  if (!o.data_dir.empty()) out.data_dir = o.data_dir;
+  if (!o.run_dir.empty()) out.run_dir = o.run_dir;
+  if (!o.listen.empty()) out.api.listen = o.listen;
+  if (!o.node_name.empty()) out.node_name = o.node_name;
+  return out;
+}
+
+/// Every watch and every container costs descriptors: take all that the limit allows.
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+sigset_t daemon_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (auto s : {SIGINT, SIGTERM, SIGUSR2})
+    sigaddset(&set, s);
+  return set;
+}
+
+/// Applies the manifests; on an error nothing of them is left behind.
+caf::expected<std::vector<object_key>> apply_all(engine& daemon, const std::vector<std::string>& files) {
+  std::vector<object_key> applied;
+  for (auto& file : files) {
+    auto made = daemon.apply(file);
+    if (!made) {
+      daemon.remove(applied, std::chrono::minutes{1});
+      return made.error();
+    }
+    for (auto& key : *made) {
+      std::cout << key.resource << "/" << key.name << " created" << std::endl;
+      applied.push_back(key);
+    }
+  }
+  return applied;
+}
+
+/// Serves until a signal ends it. SIGTERM leaves containers running; SIGINT deletes what was applied here;
+/// SIGUSR2 (from `podium down`) deletes every pod.
+int serve(engine& daemon, const std::vector<object_key>& applied) {
+  auto signals = daemon_signals();
+  for (;;) {
+    auto number = sigwaitinfo(&signals, nullptr);
+    if (number < 0 && errno == EINTR) continue;
+    if (number == SIGINT && !applied.empty()) {
+      std::cout << "\ndeleting what was applied; Ctrl-C again leaves it running" << std::endl;
+      std::thread second([&signals] {
+        timespec limit{90, 0};
+        auto again = sigtimedwait(&signals, nullptr, &limit);
+        if (again == SIGINT || again == SIGTERM) ::_exit(130);
+      });
+      second.detach();
+      if (!daemon.remove(applied, std::chrono::seconds{90}))
+        return fail("some objects did not go within 90 s");
+    } else if (number == SIGUSR2 && !daemon.remove_all_pods(std::chrono::minutes{2})) {
+      return fail("some pods did not end within 2 minutes");
+    }
+    return 0;
+  }
+}
+
+int up(const options& o) {
+  auto signals = daemon_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  raise_file_limit();
+  auto settings = load_settings(o);
+  if (!settings) return fail(message_of(settings.error()));
+  spdlog::set_default_logger(spdlog::stderr_color_mt("podium"));
+  spdlog::set_level(spdlog::level::from_str(settings->log_level));
+  auto pid_file = settings->run_dir + "/podium.pid";
+  auto daemon = engine::start(*settings);
+  if (!daemon) return fail(message_of(daemon.error()));
+  std::ofstream(pid_file) << ::getpid() << "\n";
+  if (o.follow || !o.manifests.empty()) follow_pods(**daemon, stdout);
+  std::cout << "podium is ready: " << (*daemon)->api_url() << ", kubectl --kubeconfig "
+            << (*daemon)->kubeconfig_path() << " get pods" << std::endl;
+  auto applied = apply_all(**daemon, o.manifests);
+  auto code = applied ? serve(**daemon, *applied) : fail(message_of(applied.error()));
+  daemon->reset();
+  ::unlink(pid_file.c_str());
+  return code;
+}
+
+/// Tells the daemon to end its pods and itself, and waits for its end.
+int down(const options& o) {
+  auto settings = load_settings(o);
+  if (!settings) return fail(message_of(settings.error()));
+  pid_t pid = 0;
+  std::ifstream(settings->run_dir + "/podium.pid") >> pid;
+  if (pid <= 0) return fail("no podium runs on " + settings->run_dir);
+  auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (fd < 0 || ::kill(pid, SIGUSR2) != 0) return fail("no podium runs on " + settings->run_dir);
+  pollfd ended{fd, POLLIN, 0};
+  auto n = ::poll(&ended, 1, 180'000);
+  ::close(fd);
+  return n == 1 ? 0 : fail("the daemon did not end within 3 minutes");
+}
+
+int check(const options& o) {
+  int code = 0;
+  for (auto& file : o.manifests) {
+    auto read = config::load_manifests(file);
+    if (read) {
+      std::cout << file << ": " << read->size() << " object" << (read->size() == 1 ? "" : "s") << " valid\n";
+      continue;
+    }
+    std::cerr << message_of(read.error()) << "\n";
+    code = 1;
+  }
+  return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Runs Kubernetes Pods with actors: a node daemon, scheduler and API server in one process."};
+  app.require_subcommand(1);
+  options o;
+  auto common = [&o](CLI::App* command) {
+    command->add_option("--config", o.config_file, "settings file (see: podium settings)");
+    command->add_option("--data-dir", o.data_dir, "objects, images and containers (default /var/lib/podium)");
+    command->add_option("--run-dir", o.run_dir, "what need not survive a boot (default /run/podium)");
+  };
+  auto* up_command = app.add_subcommand("up", "run the daemon in the foreground");
+  common(up_command);
+  up_command->add_option("--listen", o.listen, "API address (default 127.0.0.1:6443; port 0 picks one)");
+  up_command->add_option("--node-name", o.node_name, "the node's name (default: the host's)");
+  up_command->add_flag("--follow", o.follow, "print the pods' life");
+  up_command->add_option("manifests", o.manifests, "files to apply; Ctrl-C deletes them again");
+  auto* down_command = app.add_subcommand("down", "end all pods and the daemon");
+  common(down_command);
+  auto* settings_command = app.add_subcommand("settings", "print every setting with its default and meaning");
+  auto* check_command = app.add_subcommand("check", "judge manifests without a daemon");
+  check_command->add_option("manifests", o.manifests, "files")->required();
+  auto* version_command = app.add_subcommand("version", "print the version");
+  CLI11_PARSE(app, argc, argv);
+  if (*up_command) return up(o);
+  if (*down_command) return down(o);
+  if (*check_command) return check(o);
+  if (*settings_command) std::cout << podium::config::settings_reference();
+  if (*version_command) std::cout << "podium " PODIUM_VERSION "\n";
+  return 0;
+}
