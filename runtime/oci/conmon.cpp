@@ -120,6 +120,7 @@ void start_conmon(launcher& children, const oci_settings& settings, const oci_ru
   request.env = {"_OCI_SYNCPIPE=" + std::to_string(sync_fd), "PODIUM_OCI_RUNTIME=" + program.path,
                  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
   request.fds = {{pipe->second.get(), sync_fd}};
+  request.cwd = paths_of(settings, instance.key, instance.id).directory; // where it drops a file "oom"
   auto a = std::make_shared<attempt>(children.loop());
   a->created = std::move(created);
   a->ended = std::move(ended);
