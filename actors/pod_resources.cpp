@@ -1,5 +1,6 @@
 #include "actors/pod_resources.hpp"
 
+#include "core/cgroup_formulas.hpp"
 #include "core/quantity.hpp"
 
 #include <algorithm>
@@ -58,22 +59,11 @@ std::string qos_class_of(const pod_spec& spec) {
   return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
 
-int64_t cpu_shares_of(int64_t millicores) {
-  return millicores == 0 ? 2 : std::clamp<int64_t>(millicores * 1024 / 1000, 2, 262'144);
-}
-
-int64_t cpu_quota_of(int64_t millicores) {
-  return millicores == 0 ? 0 : std::max<int64_t>(millicores * 100'000 / 1000, 1000);
-}
-
 int32_t oom_score_adj_of(const std::string& qos, int64_t request, int64_t machine_bytes) {
-  if (qos == "Guaranteed") return -997;
-  if (qos == "BestEffort") return 1000;
-  if (machine_bytes <= 0) return 999;
-  __extension__ using wide = __int128;
-  auto adj = 1000 - static_cast<int64_t>(static_cast<wide>(1000) * request / machine_bytes);
-  if (adj < 3) return 3;
-  return adj == 1000 ? 999 : static_cast<int32_t>(adj);
+  auto level = qos == "Guaranteed"   ? qos_class::guaranteed
+               : qos == "BestEffort" ? qos_class::best_effort
+                                     : qos_class::burstable;
+  return oom_score_of(level, false, request, machine_bytes);
 }
 
 probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container) {

@@ -8,10 +8,6 @@ namespace podium {
 /// `Guaranteed`, `Burstable` or `BestEffort`.
 std::string qos_class_of(const pod_spec& spec);
 
-/// cpu.shares of a request in millicores.
-int64_t cpu_shares_of(int64_t millicores);
-/// cfs_quota_us (period 100 ms) of a limit in millicores; 0 is none.
-int64_t cpu_quota_of(int64_t millicores);
 /// oom_score_adj by QoS and the container's share of the machine's memory.
 int32_t oom_score_adj_of(const std::string& qos_class, int64_t memory_request_bytes, int64_t machine_bytes);
 

@@ -1,5 +1,7 @@
 // The embedding program's way to the registry: plain calls from any thread but the actors'.
 #pragma once
+#include "core/actor_env.hpp"
+#include "core/error.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/registry_view.hpp"
 #include "podium/engine.hpp"

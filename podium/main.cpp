@@ -1,5 +1,6 @@
 // The podium command: up (the daemon), down, settings, check, version.
 #include "config/manifest.hpp"
+#include "core/error.hpp"
 #include "podium/engine.hpp"
 #include "podium/follow.hpp"
 
@@ -13,6 +14,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 
 namespace {

@@ -1,6 +1,7 @@
 #include "actors/pod_resources.hpp"
 #include "actors/probe_rules.hpp"
 #include "actors/restart_rules.hpp"
+#include "core/cgroup_formulas.hpp"
 
 #include <boost/test/unit_test.hpp>
 

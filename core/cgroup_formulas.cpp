@@ -1,4 +1,4 @@
-#include "runtime/oci/cgroup_formulas.hpp"
+#include "core/cgroup_formulas.hpp"
 
 #include <algorithm>
 
