@@ -1,7 +1,7 @@
 #include "runtime/oci/cgroup.hpp"
 
-#include "core/error.hpp"
 #include "core/cgroup_formulas.hpp"
+#include "core/error.hpp"
 #include "runtime/oci/small_files.hpp"
 #include <algorithm>
 #include <cerrno>

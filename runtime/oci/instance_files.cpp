@@ -222,11 +222,12 @@ void strip_instance(const oci_settings& settings, const instance_file& instance)
   auto paths = paths_of(settings, instance.key, instance.id);
   while (::umount2(paths.rootfs.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
-  for (auto* path : {&paths.rootfs, &paths.upper, &paths.work, &paths.config, &paths.pidfile})
+  for (auto* path : {&paths.rootfs, &paths.upper, &paths.work, &paths.pidfile})
     remove_tree(*path);
   for (auto* name : {"/attach", "/ctl", "/winsz", "/exit", "/oom"})
     ::unlink((paths.directory + name).c_str());
   ::unlink((exit_directory(settings) + "/" + instance.id).c_str());
+  ::unlink(paths.config.c_str()); // last: its absence says that all this is done
 }
 
 void remove_instance(const oci_settings& settings, const instance_file& instance, bool with_log) {
@@ -269,7 +270,9 @@ found_records scan_records(const oci_settings& settings) {
       for (auto& attempt : fs::directory_iterator(container.path(), none)) {
         instance_file instance;
         if (read_record(attempt.path().string() + "/state.json", instance)) {
-          found.instances.push_back(std::move(instance));
+          bool stripped =
+              instance.phase == container_phase::exited && !fs::exists(attempt.path() / "config.json", none);
+          found.instances.push_back({std::move(instance), stripped});
           continue;
         }
         instance = {};

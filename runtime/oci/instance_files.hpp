@@ -57,9 +57,13 @@ void remove_instance(const oci_settings& settings, const instance_file& instance
 std::string termination_message(const oci_settings& settings, const instance_file& instance);
 
 /// All that is found below the root. Directories without a readable record are removed.
+struct found_instance {
+  instance_file file;
+  bool stripped = false; ///< strip_instance() has been through
+};
 struct found_records {
   std::vector<sandbox_file> sandboxes;
-  std::vector<instance_file> instances;
+  std::vector<found_instance> instances;
 };
 found_records scan_records(const oci_settings& settings);
 

@@ -44,8 +44,12 @@ size_t log_formatter::feed(std::string_view bytes, std::string& out) {
       since_.reset(); // lines come in order: no later one needs the look
     }
     if (timestamps_ && !inside_line_) {
-      put(line->time, out);
-      put(" ", out);
+      // conmon writes UTC as an offset; kubectl's users know it as Z.
+      constexpr std::string_view utc = "+00:00";
+      auto time = line->time;
+      bool is_utc = time.ends_with(utc);
+      put(is_utc ? time.substr(0, time.size() - utc.size()) : time, out);
+      put(is_utc ? "Z " : " ", out);
     }
     put(line->text, out);
     inside_line_ = line->partial;

@@ -180,13 +180,22 @@ void oci_runtime::impl::adopt(found_records found) {
     pod.at =
         !sandbox.id.empty() && sandbox.boot_id == boot ? pod_entry::step::ready : pod_entry::step::absent;
   }
-  for (auto& file : found.instances)
-    adopt_instance(std::move(file));
+  for (auto& one : found.instances)
+    adopt_instance(std::move(one));
+  // Cut short in its making, and nobody can know of it: whoever wants this pod makes it anew.
+  std::vector<std::string> empty;
+  for (auto& [uid, pod] : pods)
+    if (pod.at == pod_entry::step::absent && pod.containers.empty()) empty.push_back(uid);
+  for (auto& uid : empty) {
+    pods[uid].on_removed.push_back({false, [](caf::expected<ack>) {}});
+    continue_removal(uid);
+  }
 }
 
-void oci_runtime::impl::adopt_instance(instance_file file) {
+void oci_runtime::impl::adopt_instance(found_instance one) {
   auto c = std::make_shared<instance>();
-  c->file = std::move(file);
+  c->file = std::move(one.file);
+  c->stripped = one.stripped;
   auto& f = c->file;
   bool same_boot = f.boot_id == boot_id();
   pods[f.key.pod_uid].containers[f.key.name][f.key.attempt] = c;

@@ -90,7 +90,11 @@ void oci_runtime::impl::instance_prepared(const instance_ptr& c, caf::expected<i
   // A removal that came meanwhile killed nothing yet.
   if (c->on_stripped.empty()) return;
   c->at = instance::step::exited;
-  strip(c);
+  if (!c->stripped) return strip(c);
+  auto removals = std::move(c->on_stripped);
+  c->on_stripped.clear();
+  for (auto& f : removals)
+    f();
 }
 
 /// Keeps the newest instance and the one before it, as kubectl logs --previous needs them.

@@ -31,9 +31,13 @@ using instance_ptr = std::shared_ptr<instance>;
 struct pod_entry {
   enum class step { absent, making, ready, removing };
   sandbox_file file;
-  step at = step::absent;
+  step at = step::absent; ///< absent, with containers: only records are left
   std::vector<oci_runtime::answer<sandbox_info>> on_ready;
-  std::vector<oci_runtime::answer<ack>> on_removed;
+  struct removal {
+    bool keep_records = false;
+    oci_runtime::answer<ack> done;
+  };
+  std::vector<removal> on_removed;
   std::map<std::string, std::map<uint32_t, instance_ptr>> containers; ///< by name and attempt
 };
 
@@ -78,7 +82,7 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   // start and adoption
   caf::error choose_program();
   void adopt(found_records found);
-  void adopt_instance(instance_file file);
+  void adopt_instance(found_instance one);
   void watch_exits();
   void exits_changed();
   void rotate_logs();
@@ -88,6 +92,8 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   void sandbox_addressed(const create_sandbox& request, caf::expected<std::string> ip);
   void sandbox_failed(const std::string& pod_uid, caf::error why);
   void continue_removal(const std::string& pod_uid);
+  void take_apart(const std::string& pod_uid);
+  void taken_apart(const std::string& pod_uid, bool kept, caf::error failed);
 
   // containers
   instance_ptr find_instance(const container_key& key) const;

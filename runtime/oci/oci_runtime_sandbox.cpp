@@ -108,15 +108,21 @@ void oci_runtime::impl::sandbox_failed(const std::string& uid, caf::error why) {
   // The network may have been made before something else failed; releasing what is not there does nothing.
   network.remove(uid, paths_of(settings, uid).net_ns, [self, uid, answer_all](caf::error) {
     if (self->stopped) return;
-    self->in_pool([self, uid] { return destroy_sandbox(self->settings, *self->cgroups, uid, ""); },
-                  answer_all);
+    // What ran before a reboot of the machine keeps its records.
+    bool records = !self->pods[uid].containers.empty();
+    self->in_pool(
+        [self, uid, records] {
+          return records ? release_sandbox(self->settings, *self->cgroups, uid)
+                         : destroy_sandbox(self->settings, *self->cgroups, uid, "");
+        },
+        answer_all);
   });
 }
 
 void oci_runtime::ask(const remove_sandbox& request, answer<ack> done) {
   auto i = impl_->pods.find(request.pod_uid);
   if (i == impl_->pods.end()) return done(ack{});
-  i->second.on_removed.push_back(std::move(done));
+  i->second.on_removed.push_back({request.keep_records, std::move(done)});
   if (i->second.at == pod_entry::step::making || i->second.on_removed.size() > 1) return;
   impl_->continue_removal(request.pod_uid);
 }
@@ -126,7 +132,6 @@ void oci_runtime::impl::continue_removal(const std::string& uid) {
   auto i = pods.find(uid);
   if (i == pods.end()) return;
   auto& pod = i->second;
-  bool had_network = pod.at == pod_entry::step::ready && !pod.file.host_network;
   pod.at = pod_entry::step::removing;
   auto self = shared_from_this();
   for (auto& [name, attempts] : pod.containers)
@@ -141,33 +146,76 @@ void oci_runtime::impl::continue_removal(const std::string& uid) {
       }
       return; // one after the other: each strip leads back here
     }
-  auto logs = pod.file.pod_name.empty()
-                  ? std::string{}
-                  : log_directory(settings, pod.file.pod_namespace, pod.file.pod_name, pod.file.pod_uid);
-  auto take_apart = [self, uid, logs](caf::error) {
-    if (self->stopped) return;
-    self->in_pool([self, uid, logs] { return destroy_sandbox(self->settings, *self->cgroups, uid, logs); },
-                  [self, uid](caf::error failed) {
-                    auto k = self->pods.find(uid);
-                    if (k == self->pods.end()) return;
-                    auto waiting = std::move(k->second.on_removed);
-                    k->second.on_removed.clear();
-                    if (failed) {
-                      k->second.at = pod_entry::step::absent; // what is left can be removed again
-                      for (auto& f : waiting)
-                        f(failed);
-                      return;
-                    }
-                    for (auto& [name, attempts] : k->second.containers)
-                      for (auto& [number, c] : attempts)
-                        self->by_id.erase(c->file.id);
-                    self->pods.erase(k);
-                    for (auto& f : waiting)
-                      f(ack{});
-                  });
-  };
-  if (!had_network && pod.file.host_network) return take_apart({});
-  network.remove(uid, paths_of(settings, uid).net_ns, take_apart);
+  if (pod.file.host_network) return take_apart(uid);
+  network.remove(uid, paths_of(settings, uid).net_ns, [self, uid](caf::error) {
+    if (!self->stopped) self->take_apart(uid);
+  });
+}
+
+/// Everything in it has ended. Keeps the records of the containers that ran when all who asked want that.
+void oci_runtime::impl::take_apart(const std::string& uid) {
+  auto i = pods.find(uid);
+  if (i == pods.end()) return;
+  auto& pod = i->second;
+  bool keep = std::all_of(pod.on_removed.begin(), pod.on_removed.end(),
+                          [](auto& removal) { return removal.keep_records; });
+  std::vector<instance_file> never_ran;
+  bool any_ran = false;
+  for (auto& [name, attempts] : pod.containers)
+    for (auto& [number, c] : attempts) {
+      if (c->file.phase == container_phase::exited)
+        any_ran = true;
+      else
+        never_ran.push_back(c->file);
+    }
+  keep = keep && any_ran;
+  auto self = shared_from_this();
+  auto done = [self, uid, keep](caf::error failed) { self->taken_apart(uid, keep, std::move(failed)); };
+  if (!keep) {
+    auto& f = pod.file;
+    auto logs =
+        f.pod_name.empty() ? std::string{} : log_directory(settings, f.pod_namespace, f.pod_name, f.pod_uid);
+    return in_pool([self, uid, logs] { return destroy_sandbox(self->settings, *self->cgroups, uid, logs); },
+                   done);
+  }
+  in_pool(
+      [self, file = pod.file, never_ran] {
+        for (auto& gone : never_ran)
+          remove_instance(self->settings, gone, true);
+        return retire_sandbox(self->settings, *self->cgroups, file);
+      },
+      done);
+}
+
+void oci_runtime::impl::taken_apart(const std::string& uid, bool kept, caf::error failed) {
+  auto i = pods.find(uid);
+  if (i == pods.end()) return;
+  auto& pod = i->second;
+  pod.at = pod_entry::step::absent; // what is left can be removed again
+  auto waiting = std::move(pod.on_removed);
+  pod.on_removed.clear();
+  if (!failed) {
+    auto drop = [&](const instance_ptr& c) {
+      if (kept && c->file.phase == container_phase::exited) return false;
+      by_id.erase(c->file.id);
+      return true;
+    };
+    for (auto& [name, attempts] : pod.containers)
+      std::erase_if(attempts, [&](auto& entry) { return drop(entry.second); });
+    std::erase_if(pod.containers, [](auto& entry) { return entry.second.empty(); });
+    if (!kept) {
+      pods.erase(i);
+    } else {
+      pod.file.id.clear();
+      // Who came too late for this round and wants the records gone as well gets another.
+      for (auto& removal : waiting)
+        if (!removal.keep_records) pod.on_removed.push_back(std::move(removal));
+      std::erase_if(waiting, [](auto& removal) { return !removal.keep_records; });
+      if (!pod.on_removed.empty()) continue_removal(uid);
+    }
+  }
+  for (auto& removal : waiting)
+    failed ? removal.done(failed) : removal.done(ack{});
 }
 
 } // namespace podium

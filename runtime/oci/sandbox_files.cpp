@@ -156,15 +156,33 @@ caf::error finish_sandbox(const oci_settings& settings, const sandbox_file& sand
   return replace_file(p.record, boost::json::serialize(to_json(sandbox)), 0600);
 }
 
-caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
-                           const std::string& pod_uid, const std::string& log_directory) {
+caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                           const std::string& pod_uid) {
   auto p = paths_of(settings, pod_uid);
   unpin(p.net_ns);
   unpin(p.ipc_ns);
   unpin(p.uts_ns);
   while (::umount2(p.shm.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
-  caf::error result = cgroups.remove(p.cgroup);
+  for (auto* path : {&p.ns, &p.shm, &p.hosts, &p.hostname, &p.resolv_conf})
+    remove_tree(*path);
+  return cgroups.remove(p.cgroup);
+}
+
+caf::error retire_sandbox(const oci_settings& settings, const cgroup_tree& cgroups, sandbox_file sandbox) {
+  // The record is written last: a daemon that ends before finds a sandbox, and removes it once more.
+  if (auto failed = release_sandbox(settings, cgroups, sandbox.pod_uid)) return failed;
+  sandbox.id.clear();
+  sandbox.ip.clear();
+  sandbox.ports.clear();
+  return replace_file(paths_of(settings, sandbox.pod_uid).record, boost::json::serialize(to_json(sandbox)),
+                      0600);
+}
+
+caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                           const std::string& pod_uid, const std::string& log_directory) {
+  auto p = paths_of(settings, pod_uid);
+  caf::error result = release_sandbox(settings, cgroups, pod_uid);
   remove_tree(p.directory);
   if (!log_directory.empty()) remove_tree(log_directory);
   struct stat facts {};

@@ -11,7 +11,8 @@ namespace podium {
 
 /// What a sandbox remembers across the daemon's life: sandbox.json.
 struct sandbox_file {
-  std::string id, pod_uid, pod_name, pod_namespace, hostname, ip, boot_id;
+  std::string id; ///< empty once the sandbox is gone and only its containers' records are left
+  std::string pod_uid, pod_name, pod_namespace, hostname, ip, boot_id;
   bool host_network = false, host_ipc = false, host_pid = false;
   int64_t created_ns = 0; ///< since 1970
   std::vector<port_mapping> ports;
@@ -38,8 +39,15 @@ caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups
                         const create_sandbox& request);
 /// Writes /etc/hosts, /etc/hostname, /etc/resolv.conf and the record.
 caf::error finish_sandbox(const oci_settings& settings, const sandbox_file& sandbox);
-/// Unmounts and deletes everything, the logs included when `remove_logs`. Best effort and idempotent; returns
-/// the first failure.
+/// Takes namespaces, mounts, cgroup and the files of /etc away; the containers' records and the sandbox's own
+/// stay. Best effort and idempotent; returns the first failure.
+caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                           const std::string& pod_uid);
+/// Releases the sandbox and writes down that it is gone: a record without an id, which says whose containers
+/// these were.
+caf::error retire_sandbox(const oci_settings& settings, const cgroup_tree& cgroups, sandbox_file sandbox);
+/// Releases the sandbox and deletes everything that is left of the pod, with its logs where `log_directory`
+/// is not empty. Best effort and idempotent; returns the first failure.
 caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
                            const std::string& pod_uid, const std::string& log_directory);
 

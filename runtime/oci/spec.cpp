@@ -1,7 +1,7 @@
 #include "runtime/oci/spec.hpp"
 
-#include "core/error.hpp"
 #include "core/cgroup_formulas.hpp"
+#include "core/error.hpp"
 #include "runtime/oci/spec_mounts.hpp"
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // Pure decisions of the container runtime, as tables.
-#include "core/error.hpp"
 #include "core/cgroup_formulas.hpp"
+#include "core/error.hpp"
 #include "runtime/oci/conmon.hpp"
 #include "runtime/oci/exec_command.hpp"
 #include "runtime/oci/log_format.hpp"

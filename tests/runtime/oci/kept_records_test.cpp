@@ -1,0 +1,154 @@
+// A pod that has finished: its sandbox goes, the records and logs of its containers stay until it is deleted.
+#include "oci_fixture.hpp"
+
+using namespace podium;
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct kept_fixture : test::oci_fixture {
+  caf::expected<ack> retire(const std::string& uid) {
+    return ask<ack>(podium::remove_sandbox{.pod_uid = uid, .keep_records = true});
+  }
+  runtime_records records() {
+    auto r = ask<runtime_records>(list_runtime{});
+    if (!r) throw std::runtime_error(message_of(r.error()));
+    return *r;
+  }
+  void check_only_records_left() {
+    BOOST_TEST(mounts_here() == 0u);
+    auto cgroups = cgroup_tree::detect();
+    BOOST_REQUIRE(cgroups);
+    BOOST_TEST(cgroups->children(settings.cgroup_root).empty());
+    BOOST_TEST(fs::is_empty(settings.run_root + "/oci"));
+    BOOST_TEST(fs::is_empty(settings.run_root + "/exits"));
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(oci_kept_records, kept_fixture)
+
+BOOST_AUTO_TEST_CASE(records_and_logs_outlive_the_sandbox_and_the_daemon) {
+  BOOST_REQUIRE(make_pod("k1"));
+  auto done = run(container("k1", "done", "echo the result; exit 3"));
+  auto ended = end_of(done);
+  auto runs = run(container("k1", "runs", "echo cut short; sleep 1000"));
+  auto idle = container("k1", "idle", "true");
+  BOOST_REQUIRE(ask<container_created>(idle)); // never started: nothing to keep of it
+  auto id = found(done).id;
+  BOOST_REQUIRE(retire("k1"));
+
+  auto look = [&] {
+    check_only_records_left();
+    auto r = records();
+    BOOST_TEST(r.sandboxes.empty());
+    BOOST_REQUIRE(r.containers.size() == 2u);
+    for (auto& c : r.containers)
+      BOOST_TEST((c.phase == container_phase::exited));
+    BOOST_TEST(r.containers[0].container_id == "podium://" + id);
+    BOOST_TEST(r.containers[0].exit.exit_code == 3);
+    BOOST_TEST((end_of(done).finished_at == ended.finished_at));
+    BOOST_TEST(end_of(runs).exit_code == 137);
+    BOOST_TEST(log_of(done) == "the result\n");
+    BOOST_TEST(log_of(runs) == "cut short\n");
+    BOOST_TEST(!fs::exists(settings.log_root + "/default_pod-k1_k1/idle/0.log"));
+  };
+  look();
+  BOOST_REQUIRE(retire("k1")); // once more is the same
+  look();
+  runtime.reset();
+  start_runtime();
+  look();
+  auto refused = ask<container_created>(container("k1", "done", "true", 1));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(int(code_of(refused.error())) == int(errc::not_found)); // no sandbox
+
+  BOOST_REQUIRE(remove_pod("k1"));
+  BOOST_TEST(records().containers.empty());
+  check_nothing_left();
+}
+
+BOOST_AUTO_TEST_CASE(a_pod_without_ended_containers_leaves_nothing) {
+  BOOST_REQUIRE(make_pod("k2"));
+  BOOST_REQUIRE(ask<container_created>(container("k2", "main", "true")));
+  BOOST_REQUIRE(retire("k2"));
+  check_nothing_left();
+}
+
+BOOST_AUTO_TEST_CASE(a_deletion_meanwhile_takes_the_records_along) {
+  BOOST_REQUIRE(make_pod("k3"));
+  run(container("k3", "main", "echo words; sleep 1000"));
+  auto both = test::await<int>(
+      loop,
+      [&](auto done) {
+        auto count = std::make_shared<int>(0);
+        auto one = [count, done](caf::expected<ack> r) {
+          BOOST_CHECK(r);
+          if (++*count == 3) done(*count);
+        };
+        runtime->ask(podium::remove_sandbox{"k3", true}, one);
+        runtime->ask(podium::remove_sandbox{"k3", true}, one);
+        runtime->ask(podium::remove_sandbox{"k3", false}, one);
+      },
+      20s);
+  BOOST_TEST(both == 3);
+  check_nothing_left();
+}
+
+BOOST_AUTO_TEST_CASE(a_deletion_after_the_last_look_gets_a_round_of_its_own) {
+  BOOST_REQUIRE(make_pod("k4"));
+  end_of(run(container("k4", "main", "echo words")));
+  auto order = test::await<std::string>(
+      loop,
+      [&](auto done) {
+        auto text = std::make_shared<std::string>();
+        runtime->ask(podium::remove_sandbox{"k4", true}, [=, this](caf::expected<ack> r) {
+          BOOST_CHECK(r);
+          *text += "kept ";
+          runtime->ask(podium::remove_sandbox{"k4", false}, [=](caf::expected<ack> again) {
+            BOOST_CHECK(again);
+            *text += "gone";
+            done(*text);
+          });
+        });
+      },
+      20s);
+  BOOST_TEST(order == "kept gone");
+  check_nothing_left();
+}
+
+BOOST_AUTO_TEST_CASE(a_container_that_cannot_be_made_does_not_hold_up_a_removal) {
+  BOOST_REQUIRE(make_pod("k5"));
+  auto broken = std::make_shared<image_record>(*image);
+  broken->layers.front().directory = root + "/no-such-layer";
+  image = broken;
+  auto answers = test::await<int>(
+      loop,
+      [&](auto done) {
+        auto count = std::make_shared<int>(0);
+        runtime->ask(container("k5", "main", "true"), [=](caf::expected<container_created> r) {
+          BOOST_CHECK(!r);
+          ++*count;
+        });
+        runtime->ask(podium::remove_sandbox{"k5"}, [=](caf::expected<ack> r) {
+          BOOST_CHECK(r);
+          done(++*count);
+        });
+      },
+      20s);
+  BOOST_TEST(answers == 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_daemon_left_half_made_goes_at_the_next_start) {
+  runtime.reset();
+  fs::create_directories(settings.root + "/pods/k6/containers");
+  fs::create_directories(settings.root + "/pods/k6/ns");
+  start_runtime();
+  for (int i = 0; i < 500 && fs::exists(settings.root + "/pods/k6"); ++i)
+    test::await<bool>(loop, [&](auto done) { loop.after(10ms, [done] { done(true); }); });
+  BOOST_TEST(!fs::exists(settings.root + "/pods/k6"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
