@@ -9,7 +9,7 @@ namespace {
 
 const api::resource* resource_of(const config::group_version_kind& gvk) {
   for (auto& r : api::all_resources())
-    if (r.gvk() == gvk && r.stored_as.empty()) return &r;
+    if (r.gvk() == gvk) return &r;
   return nullptr;
 }
 
@@ -85,8 +85,7 @@ caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& 
   std::vector<object_key> made;
   for (auto& m : *manifests) {
     auto* row = resource_of(m.gvk);
-    caf::expected<object_key> key =
-        make_error(errc::bad_request, path + ": podium does not serve " + m.gvk.kind);
+    caf::expected<object_key> key = make_error(errc::bad_request, "podium does not serve " + m.gvk.kind);
     if (row) {
       auto object = m.object;
       auto& meta = object.as_object()["metadata"];
@@ -95,7 +94,7 @@ caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& 
         meta.get_object()["namespace"] = "default";
       config::apply_defaults(m.gvk, object);
       if (m.gvk.kind == "Pod") config::init_pod_status(object);
-      key = create(object, row->qualified(), row->namespaced);
+      key = create(object, std::string{row->stored_as}, row->namespaced);
     }
     if (!key) {
       remove(made, std::chrono::seconds{60});

@@ -185,8 +185,11 @@ class Guarded(DaemonTest):
             self.assertIn(b'"Unauthorized"', body)
 
     def test_kubectl_without_credentials(self):
-        answer = self.kubectl("--token=wrong", "--client-certificate=", "--client-key=", "get", "pods", check=False)
+        api = self.daemon.api
+        answer = self.kubectl("--kubeconfig=/dev/null", f"--server=https://{api.host}:{api.port}", "--token=wrong",
+                              f"--certificate-authority={self.daemon.directory / 'harness.ca'}", "get", "pods", check=False)
         self.assertEqual(1, answer.code, answer)
+        self.assertIn("You must be logged in to the server (Unauthorized)", answer.err)
 
     def test_the_secrets_are_private(self):
         mode = stat.S_IMODE(os.stat(self.daemon.kubeconfig).st_mode)

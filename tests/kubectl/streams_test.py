@@ -10,7 +10,7 @@ import termios
 import time
 import unittest
 
-from harness import DaemonTest, SLEEP, container, deadline, needs_kubectl, pod, pods_path, restarts, status_of
+from harness import DaemonTest, SLEEP, container, deadline, needs_kubectl, pod, pods_path, restarts, status_of, waiting_reason
 from streams import ERROR, STDERR, STDIN, STDOUT, Refused, Stream
 
 EXEC_OVER_WEBSOCKET = needs_kubectl(1, 29, "it speaks exec over SPDY only")
@@ -23,7 +23,7 @@ class Logs(DaemonTest):
         cls.daemon.create(
             pod("lines", container("main", "for i in 1 2 3 4 5; do echo line $i; done; echo problem >&2; " + SLEEP),
                 container("side", "echo from the side; " + SLEEP)),
-            pod("twice", container(script="echo run $(cat /proc/sys/kernel/random/uuid); sleep 1; exit 1")))
+            pod("twice", container(script="echo run $(cat /proc/sys/kernel/random/uuid); until [ -e /tmp/go ]; do sleep 0.1; done; exit 1")))
         cls.daemon.wait_running("lines")
 
     def wait_logs(self, *args, expect, seconds=20):
@@ -86,6 +86,8 @@ class Logs(DaemonTest):
         self.assertEqual("tick 1\ntick 2\ntick 3\n", self.kubectl("logs", "-f", "short").out)
 
     def test_previous(self):
+        self.daemon.wait_running("twice")
+        Stream(self.daemon.api, f"{pods_path()}/twice", "exec", container="main", stdout="true", command=["touch", "/tmp/go"]).finish()
         self.daemon.wait_pod("twice", lambda p: restarts(p) >= 1 and "running" in status_of(p)["state"], what="restarted")
         self.wait_logs("twice", expect="run ")
         now, before = self.kubectl("logs", "twice").out, self.kubectl("logs", "twice", "--previous").out
@@ -98,10 +100,15 @@ class Logs(DaemonTest):
         self.assertIn('previous terminated container "side" in pod "lines" not found', answer.err)
 
     def test_of_a_pod_that_waits(self):
-        self.create(pod("far", container(script=SLEEP, resources={"requests": {"cpu": "10000"}})))
+        self.create(pod("far", {**container(script=SLEEP), "image": "localhost:1/nothing:1"}))
+        self.daemon.wait_pod("far", lambda p: waiting_reason(p) in ("ErrImagePull", "ImagePullBackOff"), what="without its image")
         answer = self.kubectl("logs", "far", check=False)
         self.assertEqual(1, answer.code)
-        self.assertTrue(answer.err)
+        self.assertIn('container "main" in pod "far" is waiting to start: trying and failing to pull image', answer.err)
+
+    def test_of_a_pod_without_a_node_is_empty(self):
+        self.create(pod("nowhere", container(script=SLEEP, resources={"requests": {"cpu": "10000"}})))
+        self.assertEqual("", self.kubectl("logs", "nowhere").out)
 
     def test_a_container_must_be_named_to_the_server(self):
         code, _, body = self.daemon.api.request("GET", f"{pods_path()}/lines/log")
