@@ -109,11 +109,8 @@ caf::error network_worker::sweep() {
       strangers.push_back(name);
   });
   if (err) return err;
-  for (auto& name : strangers) {
-    netlink_message gone{"remove the interface " + name, RTM_DELLINK, NLM_F_ACK};
-    gone.header(ifinfomsg{}).text(IFLA_IFNAME, name);
-    if (auto e = host_->run(std::move(gone), ENODEV)) return e;
-  }
+  for (auto& name : strangers)
+    if (auto e = remove_interface(name)) return e;
   std::error_code ec;
   for (auto& entry : fs::directory_iterator(settings_.run_dir / "netns", ec))
     if (!pods_.contains(entry.path().filename()))

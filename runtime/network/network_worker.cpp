@@ -168,6 +168,7 @@ caf::error network_worker::make_bridge() {
 
 caf::expected<std::vector<pod_network_info>> network_worker::start() {
   pods_.clear();
+  leaving_.clear();
   if (auto err = check_settings()) return err;
   auto socket = netlink_socket::open();
   if (!socket) return std::move(socket.error());
@@ -262,6 +263,10 @@ caf::error network_worker::connect(const std::string& pod_uid, const pod_record&
   unique_fd space{::open(pod.netns.c_str(), O_RDONLY | O_CLOEXEC)};
   if (!space) return errno_error("cannot open " + pod.netns.string(), errno);
   auto name = host_interface_name(pod_uid);
+  if (leaving_.contains(name)) {
+    if (auto err = remove_interface(name)) return err;
+    leaving_.erase(name);
+  }
   auto make = new_link("make the interfaces of pod " + pod_uid, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
   make.text(IFLA_IFNAME, name).number32(IFLA_MASTER, static_cast<uint32_t>(bridge_index_));
   if (settings_.mtu) make.number32(IFLA_MTU, settings_.mtu);
@@ -306,15 +311,26 @@ caf::error network_worker::configure_pod(netlink_socket& inside, uint32_t ip) {
   return inside.run(steps);
 }
 
+caf::error network_worker::remove_interface(const std::string& name) {
+  netlink_message gone{"remove the interface " + name, RTM_DELLINK, NLM_F_ACK};
+  gone.header(ifinfomsg{}).text(IFLA_IFNAME, name);
+  return host_->run(std::move(gone), ENODEV);
+}
+
+caf::error network_worker::remove_leaving() {
+  while (!leaving_.empty()) {
+    if (auto err = remove_interface(*leaving_.begin())) return err;
+    leaving_.erase(leaving_.begin());
+  }
+  return {};
+}
+
 caf::error network_worker::remove_pieces(const std::string& pod_uid, const pod_record& pod) {
   auto result = rules_.remove(pod.ports);
   auto keep_first = [&](caf::error err) {
     if (err && !result) result = std::move(err);
   };
-  auto name = host_interface_name(pod_uid);
-  netlink_message gone{"remove the interface " + name, RTM_DELLINK, NLM_F_ACK};
-  gone.header(ifinfomsg{}).text(IFLA_IFNAME, name);
-  keep_first(host_->run(std::move(gone), ENODEV));
+  leaving_.insert(host_interface_name(pod_uid));
   keep_first(remove_network_namespace(pod.netns));
   // The record goes last: while anything may be left, it is known.
   std::error_code ec;
@@ -335,6 +351,7 @@ caf::error network_worker::teardown(const std::string& pod_uid) {
 caf::error network_worker::remove_all() {
   while (!pods_.empty())
     if (auto err = teardown(pods_.begin()->first)) return err;
+  if (auto err = remove_leaving()) return err;
   if (auto err = rules_.uninstall()) return err;
   netlink_message gone{"remove the bridge " + settings_.bridge, RTM_DELLINK, NLM_F_ACK};
   gone.header(ifinfomsg{}).text(IFLA_IFNAME, settings_.bridge);

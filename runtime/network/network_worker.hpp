@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,8 +43,14 @@ public:
   /// errc::unavailable (no address), errc::invalid, errc::io.
   caf::expected<pod_network_info> setup(const std::string& pod_uid, const std::vector<port_mapping>& ports,
                                         const std::filesystem::path& netns = {});
-  /// Idempotent; a pod that is unknown is done.
+  /// Idempotent; a pod that is unknown is done. The interfaces go with the namespace, which the kernel ends
+  /// in its own time and many at once: removing them one by one costs 30 ms each.
   caf::error teardown(const std::string& pod_uid);
+  /// True while interfaces of pods that were torn down have not been seen to be gone.
+  bool has_leaving() const { return !leaving_.empty(); }
+  /// Removes the interfaces of torn down pods whose namespaces something still holds (a process from outside,
+  /// a connection that the kernel is closing). Best to be called a moment after the teardown.
+  caf::error remove_leaving();
   /// Removes bridge and table; for `podium down` when no pod is left.
   caf::error remove_all();
 
@@ -60,6 +67,7 @@ private:
   caf::error make_bridge();
   caf::error connect(const std::string& pod_uid, const pod_record& pod);
   caf::error configure_pod(netlink_socket& inside, uint32_t ip);
+  caf::error remove_interface(const std::string& name);
   caf::error remove_pieces(const std::string& pod_uid, const pod_record& pod);
   caf::error sweep();
   void load_records();
@@ -77,6 +85,7 @@ private:
   std::optional<address_pool> addresses_;
   port_rules rules_;
   std::map<std::string, pod_record> pods_;
+  std::set<std::string> leaving_; ///< host interfaces of pods that were torn down
   int bridge_index_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include "runtime/network/pod_network.hpp"
 #include <boost/test/unit_test.hpp>
 #include <chrono>
+#include <fcntl.h>
 #include <fstream>
 #include <future>
 #include <sys/wait.h>
@@ -129,6 +130,9 @@ BOOST_AUTO_TEST_CASE(is_idempotent_and_leaves_nothing) {
   w.down("pod-a");
   w.down("never-seen");
   BOOST_TEST(count_pins(w.dir) == 0u);
+  BOOST_TEST(w.worker->has_leaving());
+  BOOST_TEST(!w.worker->remove_leaving());
+  BOOST_TEST(!w.worker->has_leaving());
   BOOST_TEST(count_links() == 1u);
   // Whoever still knows the old address does not meet another pod there.
   BOOST_TEST(w.up("pod-b").ip != first.ip);
@@ -159,6 +163,27 @@ BOOST_AUTO_TEST_CASE(a_restart_adopts_what_is_whole_and_removes_the_rest) {
   auto b = w.up("pod-b");
   BOOST_TEST(b.ip != a.ip);
   BOOST_TEST(ask(b.netns, a.ip, 80) == b.ip);
+}
+
+BOOST_AUTO_TEST_CASE(a_namespace_that_something_holds_does_not_keep_its_interfaces) {
+  world w;
+  auto a = w.up("pod-a");
+  unique_fd held{::open(a.netns.c_str(), O_RDONLY | O_CLOEXEC)};
+  BOOST_REQUIRE(held);
+  w.down("pod-a");
+  BOOST_TEST(count_links() == 2u);
+  // The same pod once more, before anybody has looked after the first.
+  auto again = w.up("pod-a");
+  BOOST_TEST(again.ip != a.ip);
+  whoami service{again.netns, 80};
+  BOOST_TEST(ask({}, again.ip, 80) == a.gateway);
+  BOOST_TEST(count_links() == 2u);
+  BOOST_TEST(!w.worker->remove_leaving()); // of nobody who is there
+  BOOST_TEST(ask({}, again.ip, 80) == a.gateway);
+  unique_fd held_too{::open(again.netns.c_str(), O_RDONLY | O_CLOEXEC)};
+  w.down("pod-a");
+  BOOST_TEST(!w.worker->remove_leaving());
+  BOOST_TEST(count_links() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_pod_whose_interface_vanished_is_made_anew) {
@@ -262,8 +287,9 @@ BOOST_AUTO_TEST_CASE(twenty_pods_up_and_down) {
     auto t2 = clock::now();
     BOOST_TEST_MESSAGE("pod network" << (ports ? " with a host port" : "") << ": up " << ms(t1 - t0)
                                      << " ms, down " << ms(t2 - t1) << " ms a pod");
+    BOOST_TEST(!w.worker->remove_leaving());
+    BOOST_TEST(count_links() == 1u);
   }
-  BOOST_TEST(count_links() == 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
