@@ -16,7 +16,9 @@ void container::on_start() {
   ++operation_;
   wake_ = 0;
   image_id_.clear();
+  last_report_.clear();
   spawn_probes();
+  tell_probes();
   step();
 }
 
@@ -58,6 +60,7 @@ container_facts container::facts() const {
 
 void container::take_goal(const container_goal& goal) {
   goal_ = goal;
+  last_report_.clear();
   if (goal_.wish == container_wish::stop) {
     // Nobody waits for an image that is not wanted any more.
     if (fetching_) begin(), busy_ = fetching_ = false;
@@ -191,7 +194,7 @@ void container::fetch_image() {
   auto op = begin();
   fetching_ = true;
   ask(
-      puller_, std::chrono::minutes{30},
+      puller_, ctx_->settings.request_timeout,
       [this, op](const image_info& info) {
         if (!current(op)) return;
         image_id_ = info.id;
@@ -208,6 +211,9 @@ void container::fetch_image() {
 
 void container::fetch_failed(const caf::error& err) {
   auto code = code_of(err);
+  // The puller is slow, or was replaced: that is no failure of the image. Asking again joins a pull under
+  // way.
+  if (!is_refusal(code)) return retry_soon();
   auto& pull = memory_.pull;
   auto delay = next_pull_delay(ctx_->settings.image_pull, wall_now(), pull);
   pull.delay = delay;

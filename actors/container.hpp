@@ -49,6 +49,7 @@ private:
                 std::function<void(const std::string& error)> then);
   void signal(int32_t number);
   void resync_with_runtime();
+  void retry_soon();
   void retry_later(const std::string& reason, const caf::error& err);
 
   void kill_for(const std::string& reason, const std::string& message, std::optional<int64_t> grace_seconds);

@@ -20,6 +20,7 @@ void container::create() {
       [this, op](const caf::error& err) {
         if (!current(op)) return;
         if (code_of(err) == errc::stale) return resync_with_runtime();
+        if (!is_refusal(code_of(err))) return retry_soon();
         auto reason =
             code_of(err) == errc::container_config ? "CreateContainerConfigError" : "CreateContainerError";
         retry_later(reason, err);
@@ -53,6 +54,14 @@ void container::created(const container_created& answer) {
   step();
 }
 
+void container::retry_soon() {
+  auto op = begin();
+  after(std::chrono::seconds{1}, [this, op] {
+    if (current(op)) step();
+  });
+  report();
+}
+
 void container::retry_later(const std::string& reason, const caf::error& err) {
   memory_.waiting_reason = reason;
   memory_.waiting_message = message_of(err);
@@ -74,6 +83,7 @@ void container::start() {
       [this, op](const caf::error& err) {
         if (!current(op)) return;
         if (code_of(err) == errc::stale) return resync_with_runtime();
+        if (!is_refusal(code_of(err))) return retry_soon();
         start_failed(err);
       },
       start_container{key()});

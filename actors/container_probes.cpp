@@ -36,7 +36,10 @@ void container::tell_probes() {
   target.pod_ip = goal_.pod_ip;
   target.deleting = goal_.deleting;
   if (memory_.current) {
-    target.container_id = memory_.current->container_id;
+    // One that is made and does not run yet has nothing to be probed: its coming up must not look like an
+    // end.
+    if (memory_.current->phase != container_phase::created)
+      target.container_id = memory_.current->container_id;
     target.running = running();
     target.terminated = memory_.current->phase == container_phase::exited;
     target.started_at = memory_.current->started_at.value;

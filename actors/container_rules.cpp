@@ -97,6 +97,11 @@ void note_exit(container_memory& m, const container_exit& exit) {
   m.started = m.ready = false;
 }
 
+bool is_refusal(errc code) {
+  return code != errc::timeout && code != errc::unavailable && code != errc::internal
+         && code != errc::cancelled;
+}
+
 void adopt_record(container_memory& m, const container_record& record) {
   if (m.current && record.key.attempt < m.current->attempt) return;
   if (!m.current || record.key.attempt > m.current->attempt) {

@@ -1,6 +1,7 @@
 // What a container does next: a pure function of what is wanted, what is known and the time; and what the API
 // shows of it.
 #pragma once
+#include "core/error.hpp"
 #include "messages/lifecycle.hpp"
 #include "messages/node_settings.hpp"
 
@@ -50,6 +51,10 @@ void note_exit(container_memory& memory, const container_exit& exit);
 
 /// What the pod's status shows of a container. Source: pod-semantics §5.3.
 container_status status_of(const container_spec& spec, const container_memory* memory, bool pod_initialized);
+
+/// Whether a port's error is its word on the request, and not a sign that the port itself was in trouble:
+/// then the request, being idempotent, is simply sent again.
+bool is_refusal(errc code);
 
 /// Takes over what the runtime still holds of a container, newest attempt last. Older news changes nothing.
 void adopt_record(container_memory& memory, const container_record& record);

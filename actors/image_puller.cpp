@@ -10,50 +10,70 @@ image_puller::image_puller(caf::actor_config& cfg, node_context_ptr ctx, std::st
     : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)) {}
 
 void image_puller::on_start() {
-  for (auto& [image, waiters] : pulls_)
-    for (auto& w : waiters)
-      w.answer.deliver(make_error(errc::image_pull, "the image puller was restarted"));
+  // What was being asked for when an exception struck is asked again by who wants it.
+  for (auto& [question, promise] : open_)
+    promise.deliver(make_error(errc::unavailable, "the image puller was restarted"));
+  open_.clear();
   pulls_.clear();
 }
 
 image_puller::behavior_type image_puller::handlers() {
   return {[this](const ensure_image& request) {
-    auto answer = this->make_response_promise<image_info>();
-    ensure(request, answer);
-    return answer;
+    auto promise = this->make_response_promise<image_info>();
+    auto question = ++last_question_;
+    open_.emplace(question, promise);
+    ensure(request, question);
+    return promise;
   }};
 }
 
-void image_puller::ensure(const ensure_image& request, promise answer) {
-  if (request.policy == "Always") return pull(request, answer);
+void image_puller::answer(uint64_t question, caf::expected<image_info> result) {
+  auto asked = open_.extract(question);
+  if (asked.empty()) return;
+  if (result)
+    asked.mapped().deliver(std::move(*result));
+  else
+    asked.mapped().deliver(std::move(result.error()));
+}
+
+void image_puller::ensure(const ensure_image& request, uint64_t question) {
+  if (request.policy == "Always") return pull(request, question);
   ask(
       ctx_->images, ctx_->settings.request_timeout,
-      [this, request, answer](const image_info& info) mutable {
+      [this, request, question](const image_info& info) {
         event(request, "Normal", "Pulled",
               "Container image \"" + request.image + "\" already present on machine");
-        answer.deliver(info);
+        answer(question, info);
       },
-      [this, request, answer](const caf::error& err) mutable {
+      [this, request, question](const caf::error& err) {
         auto code = code_of(err);
-        if (code == errc::not_found && request.policy != "Never") return pull(request, answer);
+        if (code == errc::not_found && request.policy != "Never") return pull(request, question);
         if (code == errc::not_found) {
           auto text = "Container image \"" + request.image + "\" is not present with pull policy of Never";
           event(request, "Warning", "ErrImageNeverPull", text);
-          answer.deliver(make_error(errc::not_found, text));
-          return;
+          return answer(question, make_error(errc::not_found, text));
         }
-        auto text = code == errc::image_name
-                        ? "Failed to apply default image tag \"" + request.image + "\": " + message_of(err)
-                        : "Failed to inspect image \"" + request.image + "\": " + message_of(err);
+        if (code != errc::image_name && code != errc::image_inspect) return answer(question, err);
+        auto text =
+            (code == errc::image_name ? "Failed to apply default image tag \"" : "Failed to inspect image \"")
+            + request.image + "\": " + message_of(err);
         event(request, "Warning", "InspectFailed", text);
-        answer.deliver(make_error(code == errc::image_name ? errc::image_name : errc::image_inspect, text));
+        answer(question, make_error(code, text));
       },
       inspect_image{request.image});
 }
 
-void image_puller::pull(const ensure_image& request, promise answer) {
+void image_puller::pull(const ensure_image& request, uint64_t question) {
   auto [i, first] = pulls_.try_emplace(request.image);
-  i->second.push_back({request, answer, now()});
+  auto same = [&](const waiter& w) {
+    return w.request.pod->uid() == request.pod->uid() && w.request.container == request.container;
+  };
+  // Who lost patience and asks again takes its own place.
+  if (auto known = std::find_if(i->second.begin(), i->second.end(), same); known != i->second.end()) {
+    known->question = question;
+    return;
+  }
+  i->second.push_back({request, question, now()});
   event(request, "Normal", "Pulling", "Pulling image \"" + request.image + "\"");
   if (!first) return;
   auto image = request.image;
@@ -71,11 +91,11 @@ void image_puller::pulled(const std::string& image, const caf::expected<image_in
       event(w.request, "Normal", "Pulled",
             "Successfully pulled image \"" + image + "\" in " + took + " (" + took
                 + " including waiting). Image size: " + std::to_string(result->size_bytes) + " bytes.");
-      w.answer.deliver(*result);
+      answer(w.question, *result);
     } else {
       event(w.request, "Warning", "Failed",
             "Failed to pull image \"" + image + "\": " + message_of(result.error()));
-      w.answer.deliver(result.error());
+      answer(w.question, result.error());
     }
   }
 }

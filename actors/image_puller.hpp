@@ -17,16 +17,19 @@ private:
   using promise = caf::typed_response_promise<image_info>;
   struct waiter {
     ensure_image request;
-    promise answer;
+    uint64_t question = 0;
     clock_time since;
   };
-  void ensure(const ensure_image& request, promise answer);
-  void pull(const ensure_image& request, promise answer);
+  void ensure(const ensure_image& request, uint64_t question);
+  void pull(const ensure_image& request, uint64_t question);
+  void answer(uint64_t question, caf::expected<image_info> result);
   void pulled(const std::string& image, const caf::expected<image_info>& result);
   void event(const ensure_image& request, const char* type, const char* reason, std::string message);
 
   const node_context_ptr ctx_;
   std::map<std::string, std::vector<waiter>> pulls_;
+  std::map<uint64_t, promise> open_; ///< every question that was not answered yet
+  uint64_t last_question_ = 0;
 };
 
 } // namespace podium

@@ -34,6 +34,7 @@ void node_agent::ended() {
 
 node_agent::behavior_type node_agent::handlers() {
   return {[this](const pod_report& report) { take_report(report); },
+          [this](const ensure_image& request) { return this->delegate(puller_, request); },
           [this](const get_node_stats&) { return node_stats{pods_.size()}; }};
 }
 
@@ -151,7 +152,7 @@ void node_agent::take_pod(const object_ref& object) {
   orphans_.erase(uid);
   auto [i, fresh] = pods_.try_emplace(uid);
   auto& e = i->second;
-  if (!fresh && e.object->resource_version() >= object->resource_version()) return;
+  if (!fresh && e.object->resource_version() > object->resource_version()) return;
   // A finished pod that is deleted has its records to remove first: its actor will say when.
   bool ends_now = object->meta().deletion_timestamp && e.object && !e.object->meta().deletion_timestamp;
   if (ends_now) e.terminated = false;
@@ -184,9 +185,8 @@ void node_agent::lose_pod(const std::string& uid) {
 void node_agent::spawn_pod(const std::string& uid) {
   auto& e = pods_[uid];
   auto& key = e.object->key();
-  e.actor =
-      this->spawn<pod_supervisor>(shared_, path() + "/" + key.ns + "/" + key.name,
-                                  caf::actor_cast<node_actor>(this), puller_, e.object, e.removed, e.memory);
+  e.actor = this->spawn<pod_supervisor>(shared_, path() + "/" + key.ns + "/" + key.name,
+                                        caf::actor_cast<node_actor>(this), e.object, e.removed, e.memory);
   adopt_child(e.actor, [this, uid](const caf::error&) {
     if (auto again = pods_.find(uid); again != pods_.end()) {
       again->second.actor = nullptr;

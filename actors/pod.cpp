@@ -7,24 +7,23 @@
 namespace podium {
 
 pod_supervisor::pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std::string path,
-                               node_actor parent, image_puller_actor puller, object_ref pod, bool removed,
-                               pod_memory memory)
+                               node_actor parent, object_ref pod, bool removed, pod_memory memory)
     : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), parent_(std::move(parent)),
-      puller_(std::move(puller)), object_(std::move(pod)), removed_(removed), memory_(std::move(memory)) {}
+      object_(std::move(pod)), removed_(removed), memory_(std::move(memory)) {}
 
 void pod_supervisor::on_start() {
   busy_ = has_sandbox_ = false;
   deadline_ = 0;
   if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
+  last_report_.clear();
   spawn_containers();
-  resync_ = after(ctx_->settings.resync, [this] { tell_containers(); });
+  tell_containers(true);
   watch_deadline();
   step();
 }
 
 void pod_supervisor::ended() {
   parent_ = nullptr;
-  puller_ = nullptr;
   containers_.clear();
 }
 
@@ -34,8 +33,10 @@ pod_supervisor::behavior_type pod_supervisor::handlers() {
 }
 
 void pod_supervisor::take_update(const pod_update& update) {
-  if (update.object && update.object->resource_version() >= object_->resource_version())
-    object_ = update.object;
+  auto version = update.object ? update.object->resource_version() : 0;
+  // The same version again is a question: the node wants to hear it once more.
+  if (version == object_->resource_version()) last_report_.clear();
+  if (version >= object_->resource_version()) object_ = update.object;
   removed_ = removed_ || update.removed;
   watch_deadline();
   step();
@@ -91,12 +92,8 @@ pod_status pod_supervisor::current_status() const {
 // ---------------------------------------------------------------------------------------------------------
 
 void pod_supervisor::step() {
-  if (!memory_.terminating && should_terminate()) {
-    memory_.terminating = true;
-    tell_containers();
-  } else if (memory_.terminating) {
-    tell_containers();
-  }
+  if (should_terminate()) memory_.terminating = true;
+  tell_containers();
   if (busy_) return report();
   if (memory_.terminating) {
     // A finished pod keeps its records and logs until it is deleted; then they go too.
@@ -175,22 +172,21 @@ void pod_supervisor::spawn_containers() {
   auto& specs = object_->as_pod().spec.containers;
   for (size_t i = 0; i < specs.size(); ++i)
     if (!containers_[specs[i].name].actor) spawn_container(i);
-  tell_containers();
 }
 
 void pod_supervisor::spawn_container(size_t index) {
   auto name = object_->as_pod().spec.containers[index].name;
-  auto actor = this->spawn<container>(ctx_, path() + "/" + name, caf::actor_cast<pod_actor>(this), puller_,
+  auto actor = this->spawn<container>(ctx_, path() + "/" + name, caf::actor_cast<pod_actor>(this), parent_,
                                       object_, index, memory_.containers[name]);
   containers_[name] = {actor, false};
   adopt_child(actor, [this, index, name](const caf::error&) {
     containers_[name].actor = nullptr;
     spawn_container(index);
-    tell_containers();
+    tell_containers(true);
   });
 }
 
-void pod_supervisor::tell_containers() {
+void pod_supervisor::tell_containers(bool again) {
   container_goal goal;
   goal.pod = object_;
   goal.wish = memory_.terminating ? container_wish::stop
@@ -199,10 +195,15 @@ void pod_supervisor::tell_containers() {
   goal.pod_ip = memory_.pod_ip;
   goal.deleting = gone();
   goal.grace_seconds = removed_ ? 1 : effective_grace_of(object_->as_pod());
+  auto text = std::to_string(object_->resource_version()) + to_string(goal.wish) + goal.pod_ip
+              + std::to_string(goal.deleting) + std::to_string(goal.grace_seconds);
+  if (!again && text == last_goal_) return;
+  last_goal_ = std::move(text);
   for (auto& [name, c] : containers_)
     if (c.actor) this->send(c.actor, goal);
+  // The safety net: a goal is answered by a report, so that neither can be lost for long.
   cancel(resync_);
-  resync_ = after(ctx_->settings.resync, [this] { tell_containers(); });
+  resync_ = after(ctx_->settings.resync, [this] { tell_containers(true); });
 }
 
 // -- what others see

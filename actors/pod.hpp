@@ -10,7 +10,7 @@ public:
   /// `memory` is what an earlier actor of this pod reported last, or what the node's records kept over a
   /// restart.
   pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std::string path, node_actor parent,
-                 image_puller_actor puller, object_ref pod, bool removed, pod_memory memory);
+                 object_ref pod, bool removed, pod_memory memory);
 
 protected:
   behavior_type handlers() override;
@@ -35,7 +35,7 @@ private:
   void tear_down();
   void spawn_containers();
   void spawn_container(size_t index);
-  void tell_containers();
+  void tell_containers(bool again = false);
   void watch_deadline();
   pod_status current_status() const;
   void report();
@@ -43,14 +43,13 @@ private:
 
   const node_context_ptr ctx_;
   node_actor parent_;
-  image_puller_actor puller_;
   // Survives a restart in place.
   object_ref object_;
   bool removed_ = false;
   pod_memory memory_;
   std::map<std::string, child> containers_;
   bool torn_down_ = false, records_kept_ = false;
-  std::string last_report_;
+  std::string last_report_, last_goal_;
   // Volatile.
   bool busy_ = false, has_sandbox_ = false;
   deadline_set::id deadline_ = 0, resync_ = 0;

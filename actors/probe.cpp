@@ -43,6 +43,10 @@ probe::behavior_type probe::handlers() {
     bool came_up = target.running && target.started
                    && !(target_.running && target_.started && target_.container_id == target.container_id);
     bool instance_changed = target.container_id != target_.container_id || target.running != target_.running;
+    // The same again is a question: the container lost what this probe said.
+    bool again = target.container_id == target_.container_id && target.running == target_.running
+                 && target.started == target_.started && target.deleting == target_.deleting;
+    if (again && !target.container_id.empty()) report({});
     target_ = target;
     if (over_) return;
     // A container that came up and is not ready is probed for it at once, and the ticks count from then.

@@ -15,7 +15,8 @@ constexpr std::array owned_fields{
     "namespace",         "uid",      "resourceVersion",           "generation", "creationTimestamp",
     "deletionTimestamp", "selfLink", "deletionGracePeriodSeconds"};
 
-/// The object called `name`, made if it is not there. A new member of `parent` ends earlier references into it.
+/// The object called `name`, made if it is not there. A new member of `parent` ends earlier references into
+/// it.
 json::object& child(json::object& parent, std::string_view name) {
   auto& value = parent[name];
   if (!value.is_object()) value = json::object{};

@@ -31,7 +31,10 @@ public:
 class trace_sink {
 public:
   virtual ~trace_sink() = default;
-  virtual void delivered(std::string_view receiver, const caf::mailbox_element& element, clock_time at) = 0;
+  /// Called inside the actor's guard: what it throws is an exception in the handler. `self` may be sent an
+  /// exit.
+  virtual void delivered(std::string_view receiver, const caf::mailbox_element& element, clock_time at,
+                         const caf::strong_actor_ptr& self) = 0;
 };
 
 /// Shared by all actors of one system. Immutable but for the wall-clock offset and the fault filter.

@@ -134,15 +134,20 @@ public:
       auto inner = std::move(*content.template get_as<held_message>(0).element);
       return inner ? consume(*inner) : caf::invoke_message_result::consumed;
     }
-    if (env_->trace) env_->trace->delivered(path_, x, now());
     if (content.template match_elements<caf::timeout_msg>()
         && content.template get_as<caf::timeout_msg>(0).type == detail::deadline_atom) {
       armed_.reset();
-      guarded(x, [this] { run_due(); });
+      guarded(x, [&] {
+        trace(x);
+        run_due();
+      });
       return caf::invoke_message_result::consumed;
     }
     auto result = caf::invoke_message_result::consumed;
-    guarded(x, [&] { result = caf_base::consume(x); });
+    guarded(x, [&] {
+      trace(x);
+      result = caf_base::consume(x);
+    });
     return result;
   }
 
@@ -199,11 +204,16 @@ private:
   void restart_in_place(caf::mailbox_element& x, const std::string& what) {
     ++life_;
     deadlines_.clear();
+    armed_.reset();
     if (x.mid.is_request() && x.sender)
       x.sender->enqueue(caf::make_mailbox_element(this->ctrl(), x.mid.response_id(), {},
                                                   make_error(errc::internal, path_ + ": " + what)),
                         this->context());
     on_start();
+    // The news of a child's end must not be lost with the handler that was to take it.
+    auto& content = x.content();
+    if (content.template match_elements<caf::down_msg>())
+      child_down(content.template get_as<caf::down_msg>(0));
   }
 
   /// Only messages between actors may be lost: not exits, downs, time-outs, nor what an actor tells itself.
@@ -212,6 +222,10 @@ private:
     return !c.template match_elements<caf::exit_msg>() && !c.template match_elements<caf::down_msg>()
            && !c.template match_elements<caf::timeout_msg>() && !c.template match_elements<held_message>()
            && e.sender.get() != const_cast<base_actor*>(this)->ctrl();
+  }
+
+  void trace(const caf::mailbox_element& x) {
+    if (env_->trace) env_->trace->delivered(path_, x, now(), caf::strong_actor_ptr{this->ctrl()});
   }
 
   void run_due() {
@@ -235,7 +249,7 @@ private:
   void child_down(const caf::down_msg& down) {
     auto i = children_.find(down.source);
     if (i == children_.end()) return;
-    auto on_down = std::move(i->second.on_down);
+    auto on_down = i->second.on_down;
     children_.erase(i);
     if (on_down) on_down(down.reason);
   }

@@ -71,8 +71,10 @@ BOOST_DESCRIBE_STRUCT(node_stats, (), (pods))
 using image_puller_actor = caf::typed_actor<caf::replies_to<ensure_image>::with<image_info>>;
 
 /// Owns the node object, its lease and its pods.
+/// Images are asked of the node, which hands the question on: a puller that died is replaced behind it.
 using node_actor =
-    caf::typed_actor<caf::reacts_to<pod_report>, caf::replies_to<get_node_stats>::with<node_stats>>;
+    caf::typed_actor<caf::reacts_to<pod_report>, caf::replies_to<ensure_image>::with<image_info>,
+                     caf::replies_to<get_node_stats>::with<node_stats>>;
 
 /// One pod: sync, terminating, terminated.
 using pod_actor = caf::typed_actor<caf::reacts_to<pod_update>, caf::reacts_to<container_report>>;

@@ -103,6 +103,7 @@ public:
   /// The hash over all messages to podium's actors so far.
   uint64_t hash() const { return trace_.hash(); }
   const message_trace& trace() const { return trace_; }
+  message_trace& trace() { return trace_; }
   /// The kept lines of the trace, one a line.
   std::string recent_lines() const;
 

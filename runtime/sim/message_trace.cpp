@@ -1,5 +1,7 @@
 #include "runtime/sim/message_trace.hpp"
+
 #include "core/error.hpp"
+#include <stdexcept>
 
 #include <caf/all.hpp>
 #include <cstring>
@@ -84,7 +86,8 @@ bool as_ended(const caf::type_erased_tuple& content, uint64_t& who, std::string&
 
 message_trace::message_trace(bool hashing, size_t keep_lines) : hashing_(hashing), keep_lines_(keep_lines) {}
 
-void message_trace::delivered(std::string_view receiver, const caf::mailbox_element& element, clock_time at) {
+void message_trace::delivered(std::string_view receiver, const caf::mailbox_element& element, clock_time at,
+                              const caf::strong_actor_ptr& self) {
   ++messages_;
   if (hashing_) {
     hash_ = mixed(hash_, receiver.data(), receiver.size());
@@ -94,6 +97,19 @@ void message_trace::delivered(std::string_view receiver, const caf::mailbox_elem
     add_content(element.content());
   }
   if (keep_lines_ > 0) add_line(receiver, element, at);
+  // An exit is CAF's own business: no handler of ours could throw in it.
+  if (sabotage_left_ == 0 || receiver != sabotage_path_ || element.content().match_elements<caf::exit_msg>())
+    return;
+  if (--sabotage_left_ > 0) return;
+  if (!sabotage_kills_) throw std::runtime_error("sabotage");
+  self->enqueue(nullptr, caf::make_message_id(caf::message_priority::high),
+                caf::make_message(caf::exit_msg{self->address(), caf::exit_reason::kill}), nullptr);
+}
+
+void message_trace::sabotage(std::string path, uint64_t nth, bool kill) {
+  sabotage_path_ = std::move(path);
+  sabotage_left_ = nth;
+  sabotage_kills_ = kill;
 }
 
 uint64_t message_trace::sender_hash(const caf::strong_actor_ptr& sender) {

@@ -16,7 +16,13 @@ public:
   /// `hashing` off only counts: the benchmark's comparison. `keep_lines` is how many last lines are kept.
   explicit message_trace(bool hashing = true, size_t keep_lines = 0);
 
-  void delivered(std::string_view receiver, const caf::mailbox_element& element, clock_time at) override;
+  void delivered(std::string_view receiver, const caf::mailbox_element& element, clock_time at,
+                 const caf::strong_actor_ptr& self) override;
+
+  /// Breaks the actor at `path` at its nth message from now: it throws in its handler, or is killed.
+  void sabotage(std::string path, uint64_t nth, bool kill);
+  /// Whether that message came.
+  bool sabotaged() const { return sabotage_left_ == 0 && !sabotage_path_.empty(); }
 
   uint64_t hash() const { return hash_; }
   /// Messages seen, deadlines included.
@@ -36,6 +42,9 @@ private:
   message_names names_;
   std::vector<uint64_t> sender_hashes_; ///< by actor id: CAF counts them up from 1 in every system
   std::deque<std::string> lines_;
+  std::string sabotage_path_;
+  uint64_t sabotage_left_ = 0;
+  bool sabotage_kills_ = false;
 };
 
 } // namespace podium

@@ -4,6 +4,7 @@
 #include "actors/node.hpp"
 #include "actors/registry.hpp"
 #include "runtime/sim/deterministic_system.hpp"
+#include "runtime/sim/fault_script.hpp"
 #include "runtime/sim/sim_images.hpp"
 #include "runtime/sim/sim_probes.hpp"
 #include "runtime/sim/sim_runtime.hpp"
