@@ -3,7 +3,6 @@
 #include "runtime/image/digest.hpp"
 #include "runtime/process/unique_fd.hpp"
 #include <algorithm>
-#include <boost/json.hpp>
 #include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,11 +10,7 @@
 namespace podium {
 
 namespace fs = std::filesystem;
-namespace json = boost::json;
-
 namespace {
-
-constexpr size_t max_index_bytes = 64 << 20;
 
 caf::error broken(std::string text) {
   return make_error(errc::image_pull, std::move(text));
@@ -23,32 +18,6 @@ caf::error broken(std::string text) {
 
 std::string hex_of(const std::string& digest) {
   return digest.substr(digest.find(':') + 1);
-}
-
-// Writes the file so that a crash at any point leaves the old text or the new one.
-caf::error replace_file(const fs::path& file, std::string_view text) {
-  auto temporary = file.string() + ".new";
-  unique_fd fd{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-  if (!fd) return errno_error("cannot write " + temporary, errno);
-  while (!text.empty()) {
-    auto n = ::write(fd.get(), text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error("cannot write " + temporary, errno);
-    text.remove_prefix(static_cast<size_t>(n));
-  }
-  if (::fsync(fd.get()) != 0) return errno_error("cannot write " + temporary, errno);
-  if (::rename(temporary.c_str(), file.c_str()) != 0)
-    return errno_error("cannot write " + file.string(), errno);
-  unique_fd dir{::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (dir) ::fsync(dir.get());
-  return {};
-}
-
-std::vector<std::string> texts(const json::value& v) {
-  std::vector<std::string> result;
-  for (auto& item : v.as_array())
-    result.emplace_back(item.as_string().c_str());
-  return result;
 }
 
 } // namespace
@@ -95,47 +64,6 @@ caf::error image_files::open() {
   return {};
 }
 
-void image_files::load() {
-  images_.clear();
-  auto text = read_file(settings_.root / "images.json", max_index_bytes);
-  if (!text) return;
-  try {
-    auto doc = json::parse(*text);
-    for (auto& item : doc.at("images").as_array()) {
-      auto image = describe(item.at("manifest").as_string().c_str());
-      if (!image) continue;
-      image->names = texts(item.at("names"));
-      image->digests = texts(item.at("digests"));
-      auto& sizes = item.at("layerBytes").as_array();
-      bool whole = sizes.size() == image->layers.size();
-      for (size_t i = 0; whole && i < sizes.size(); ++i) {
-        image->layers[i].size_bytes = sizes[i].to_number<uint64_t>();
-        image->size_bytes += image->layers[i].size_bytes;
-        whole = fs::is_directory(image->layers[i].directory);
-      }
-      if (whole) images_.push_back(std::make_shared<const image_record>(std::move(*image)));
-    }
-  } catch (const std::exception&) {
-    // Unreadable: the images can be pulled again.
-    images_.clear();
-  }
-}
-
-caf::error image_files::save() const {
-  json::array list;
-  for (auto& image : images_) {
-    json::array sizes;
-    for (auto& layer : image->layers)
-      sizes.push_back(layer.size_bytes);
-    list.push_back({{"manifest", image->manifest_digest},
-                    {"names", json::array(image->names.begin(), image->names.end())},
-                    {"digests", json::array(image->digests.begin(), image->digests.end())},
-                    {"layerBytes", sizes}});
-  }
-  return replace_file(settings_.root / "images.json",
-                      json::serialize(json::object{{"version", 1}, {"images", list}}));
-}
-
 caf::expected<std::string> image_files::read_blob(const std::string& digest) const {
   auto text = read_file(blob_path(digest), max_document_bytes);
   if (!text) return broken("the store has lost the blob " + digest);
@@ -171,7 +99,7 @@ caf::expected<image_record> image_files::describe(const std::string& manifest_di
   return image;
 }
 
-// Unpacks into tmp/, makes it durable once, and only then gives the layers their names.
+// Unpacks into tmp/, and gives the layers their names once all are whole.
 caf::error image_files::unpack_missing(image_record& image, const image_manifest& manifest) {
   std::vector<std::pair<fs::path, fs::path>> finished;
   std::error_code ec;
@@ -198,9 +126,6 @@ caf::error image_files::unpack_missing(image_record& image, const image_manifest
     fs::remove_all(work / "trash", ec);
     finished.emplace_back(work / "diff", layer.directory);
   }
-  if (finished.empty()) return {};
-  unique_fd root{::open(settings_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!root || ::syncfs(root.get()) != 0) return errno_error("cannot write out the unpacked image", errno);
   for (auto& [from, to] : finished) {
     if (::rename(from.c_str(), to.c_str()) != 0) return errno_error("cannot make " + to.string(), errno);
     fs::remove_all(from.parent_path(), ec);

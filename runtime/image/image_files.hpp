@@ -10,9 +10,11 @@
 
 namespace podium {
 
-/// Layout below the root: images.json (what there is), blobs/sha256/<hex>, layers/<first 32 hex digits of the
-/// diff id>, tmp/ (what is not finished; emptied at the start). An image exists once images.json names it:
-/// files come first, and a process killed at any point leaves only files that the next start removes.
+/// Layout below the root: images.json (what there is), images.early.json (what there is, while not all of it
+/// is on the disk: it holds for the boot it names; after a power cut images.json holds), blobs/sha256/<hex>,
+/// layers/<first 32 hex digits of the diff id>, tmp/ (what is not finished; emptied at the start). An image
+/// exists once images.json names it: files come first, and a process killed at any point leaves only files
+/// that the next start removes.
 class image_files {
 public:
   explicit image_files(image_settings settings);
@@ -31,6 +33,19 @@ public:
   /// Removes an image, then the layers and, when `collect_blobs`, the blobs that no other image needs.
   caf::error remove(const std::string& id, bool collect_blobs);
 
+  /// What there was at one time.
+  struct index_state {
+    uint64_t generation = 0;
+    std::vector<image_ptr> images;
+  };
+  index_state state() const { return {generation_, images_}; }
+  /// True while a power cut would lose changes.
+  bool early() const { return early_; }
+  /// Brings all files to the disk. Any thread; blocks for as long as the disk takes.
+  caf::error write_out() const;
+  /// Makes the index durable for a state whose files were written out since.
+  caf::error settle(const index_state& written);
+
   const std::vector<image_ptr>& images() const { return images_; }
   /// A directory of its own below tmp/ for unfinished work; any thread.
   std::filesystem::path temporary(const char* what);
@@ -44,12 +59,15 @@ private:
   caf::expected<image_record> describe(const std::string& manifest_digest) const;
   caf::error unpack_missing(image_record& image, const image_manifest& manifest);
   caf::error put(image_record image, const std::string& name);
-  caf::error save() const;
+  caf::error save();
   void load();
+  bool load_index(const char* name, const std::string& boot);
   void collect(bool blobs);
 
   image_settings settings_;
   std::vector<image_ptr> images_;
+  uint64_t generation_ = 0; ///< of images_, counted by changes
+  bool early_ = false;      ///< images.early.json holds
   std::atomic<unsigned> next_temporary_{0};
 };
 

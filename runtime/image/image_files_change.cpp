@@ -109,7 +109,11 @@ caf::error image_files::remove(const std::string& id, bool collect_blobs) {
   auto before = images_;
   if (std::erase_if(images_, [&](auto& image) { return image->id == id; }) == 0)
     return make_error(errc::not_found, "there is no image " + id);
-  if (auto err = save()) {
+  // No index may name files that are gone: this change is on the disk before anything is deleted.
+  auto err = save();
+  if (!err && early_) err = write_out();
+  if (!err && early_) err = settle(state());
+  if (err) {
     images_ = std::move(before);
     return err;
   }

@@ -32,6 +32,9 @@ struct image_settings {
   std::string policy_file; ///< signature policy for skopeo; empty: the machine's, or none where it has none
   std::chrono::seconds pull_timeout{600};
   unsigned parallel_pulls = 3;
+  /// A pull answers once the image can be used; this long after, in the background, it is brought to the
+  /// disk. A power cut before loses the image, never its integrity.
+  std::chrono::milliseconds write_out_delay{2'000};
   unpack_limits limits;
 };
 

@@ -59,7 +59,8 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   std::deque<job_ptr> not_started;
   std::set<uint64_t> commands;
   unsigned running = 0;
-  bool closed = false;
+  bool closed = false, writing = false;
+  uint64_t write_timer = 0;
 
   /// Runs `work` on the files, then publishes their state and gives the result to `done`, unless the store is
   /// gone.
@@ -69,21 +70,66 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
     struct outcome {
       std::optional<result_type> value;
       std::vector<image_ptr> images;
+      bool early = false;
     };
     auto out = std::make_shared<outcome>();
     auto accepted = queue.submit(
         [f = files, out, work = std::move(work)] {
           out->value.emplace(work(*f));
           out->images = f->images();
+          out->early = f->early();
         },
         [weak = weak_from_this(), out, done] {
           auto self = weak.lock();
           if (!self || self->closed) return;
           self->images = std::move(out->images);
+          if (out->early) self->write_out_later();
           done(std::move(*out->value));
         });
     if (!accepted)
       done(result_type{make_error(errc::unavailable, "too much work is waiting for the image store")});
+  }
+
+  void write_out_later() {
+    if (write_timer != 0 || writing) return;
+    write_timer = loop.after(files->settings().write_out_delay, [weak = weak_from_this()] {
+      auto self = weak.lock();
+      if (!self || self->closed) return;
+      self->write_timer = 0;
+      self->write_out({});
+    });
+  }
+
+  /// Looks at the state, brings the files to the disk beside the queue, which goes on, and then the index for
+  /// that state. What changed meanwhile (or a failure) leads to another round.
+  void write_out(image_store::plain_answer done) {
+    writing = true;
+    auto state = std::make_shared<image_files::index_state>();
+    auto finish = [this, done](caf::error err) {
+      writing = false;
+      if (err) write_out_later();
+      if (done) done(std::move(err));
+    };
+    change(
+        [state](image_files& f) {
+          *state = f.state();
+          return caf::error{};
+        },
+        [this, state, finish](caf::error err) {
+          if (err) return finish(std::move(err));
+          auto failed = std::make_shared<caf::error>();
+          auto taken =
+              pool.submit([f = files, failed] { *failed = f->write_out(); },
+                          [weak = weak_from_this(), state, failed, finish] {
+                            auto self = weak.lock();
+                            if (!self || self->closed) return;
+                            if (*failed) return finish(*failed);
+                            // change() looks whether another round is due
+                            self->writing = false;
+                            self->change([state](image_files& f) { return f.settle(*state); }, finish);
+                          });
+          if (!taken) finish(make_error(errc::unavailable, "too much work is waiting"));
+        });
   }
 
   void begin_next() {
@@ -207,6 +253,7 @@ image_store::~image_store() {
   auto self = impl_;
   self->loop.run([self] {
     self->closed = true;
+    if (self->write_timer != 0) self->loop.cancel(self->write_timer);
     for (auto id : self->commands)
       self->children.cancel(id);
     self->pulls.clear();
@@ -256,6 +303,10 @@ caf::expected<image_ptr> image_store::find(const std::string& text) const {
 
 std::vector<image_ptr> image_store::list() const {
   return impl_->images;
+}
+
+void image_store::write_out(plain_answer done) {
+  impl_->write_out(std::move(done));
 }
 
 void image_store::remove(const std::string& id, const std::set<std::string>& in_use, plain_answer done) {

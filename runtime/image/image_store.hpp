@@ -38,6 +38,8 @@ public:
   /// Errors: errc::image_name, errc::not_found.
   caf::expected<image_ptr> find(const std::string& reference) const;
   std::vector<image_ptr> list() const;
+  /// Brings all that was pulled to the disk now. Error errc::io.
+  void write_out(plain_answer done);
   /// Removes an image unless `in_use` (ids) holds it. Errors: errc::conflict, errc::not_found, errc::io.
   void remove(const std::string& id, const std::set<std::string>& in_use, plain_answer done);
 

@@ -9,9 +9,11 @@
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <fcntl.h>
+#include <fstream>
 #include <future>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -64,6 +66,9 @@ struct world {
   }
   caf::error remove(const std::string& id, std::set<std::string> in_use = {}) {
     return wait<caf::error>([&](auto done) { store->remove(id, in_use, done); });
+  }
+  caf::error write_out() {
+    return wait<caf::error>([&](auto done) { store->write_out(done); });
   }
   caf::expected<image_ptr> find(const std::string& ref) {
     caf::expected<image_ptr> found{caf::error{}};
@@ -317,6 +322,7 @@ BOOST_AUTO_TEST_CASE(leftovers_of_a_killed_daemon_go_at_the_start) {
   w.open();
   BOOST_TEST(!w.find("me/app").engaged());
   BOOST_TEST(w.pull("me/app").engaged());
+  BOOST_TEST(!w.write_out());
   w.store.reset();
   write_file(w.settings.root / "images.json", "{broken");
   w.open();
@@ -365,6 +371,63 @@ BOOST_AUTO_TEST_CASE(killed_in_the_middle_it_starts_clean) {
   for (auto& entry : fs::recursive_directory_iterator((*image)->layers[0].directory))
     files += entry.is_regular_file();
   BOOST_TEST(files == 3'000u);
+}
+
+// What a power cut leaves of a pull that was not on the disk yet: a boot id that is not this boot's.
+BOOST_AUTO_TEST_CASE(an_image_counts_after_a_crash_of_the_machine_only_once_it_is_on_the_disk) {
+  world w;
+  w.settings.write_out_delay = std::chrono::hours{1};
+  w.mirror.add("docker.io/me/old:latest", {{file("base")}});
+  w.mirror.add("docker.io/me/new:latest", {{file("base")}, {file("more")}});
+  auto early = w.settings.root / "images.early.json";
+  w.open();
+  BOOST_REQUIRE(w.pull("me/old").engaged());
+  BOOST_TEST(fs::exists(early));
+  BOOST_TEST(!fs::exists(w.settings.root / "images.json"));
+  BOOST_TEST(!w.write_out());
+  BOOST_TEST(!fs::exists(early));
+  BOOST_REQUIRE(w.pull("me/new").engaged());
+  BOOST_TEST(fs::exists(early));
+  w.open(); // the daemon alone crashed: the page cache has everything
+  BOOST_TEST(w.find("me/old").engaged());
+  BOOST_TEST(w.find("me/new").engaged());
+  BOOST_TEST(w.count("layers") == 2u);
+  w.store.reset();
+  std::stringstream text;
+  text << std::ifstream{early}.rdbuf();
+  auto cut = text.str();
+  auto at = cut.find("\"bootID\":\"");
+  BOOST_REQUIRE(at != cut.npos);
+  cut.replace(at + 10, 8, "00000000");
+  write_file(early, cut);
+  w.open();
+  BOOST_TEST(w.find("me/old").engaged());
+  BOOST_TEST(!w.find("me/new").engaged());
+  BOOST_TEST(w.count("layers") == 1u);
+  BOOST_TEST(!fs::exists(early));
+  BOOST_REQUIRE(w.pull("me/new").engaged());
+  // A removal is on the disk before files go.
+  auto old = w.find("me/old");
+  BOOST_REQUIRE(old.engaged());
+  BOOST_TEST(!w.remove((*old)->id));
+  BOOST_TEST(!fs::exists(early));
+  w.open();
+  BOOST_TEST(!w.find("me/old").engaged());
+  BOOST_TEST(w.find("me/new").engaged());
+  BOOST_TEST(w.count("layers") == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_pull_gets_to_the_disk_by_itself) {
+  world w;
+  w.settings.write_out_delay = std::chrono::milliseconds{1};
+  w.mirror.add("docker.io/me/app:latest", {{file("v")}});
+  w.open();
+  BOOST_REQUIRE(w.pull("me/app").engaged());
+  auto early = w.settings.root / "images.early.json";
+  for (int i = 0; i < 1'000 && fs::exists(early); ++i)
+    w.wait<int>([&](auto done) { w.loop.after(std::chrono::milliseconds{10}, [done] { done(1); }); });
+  BOOST_TEST(!fs::exists(early));
+  BOOST_TEST(fs::exists(w.settings.root / "images.json"));
 }
 
 BOOST_AUTO_TEST_CASE(documents_are_checked) {
