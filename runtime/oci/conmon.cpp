@@ -1,10 +1,13 @@
 #include "runtime/oci/conmon.hpp"
 
 #include "core/error.hpp"
+#include "runtime/oci/small_files.hpp"
 #include "runtime/process/fd_stream.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
 #include <csignal>
+#include <filesystem>
 
 namespace podium {
 namespace {
@@ -108,6 +111,26 @@ caf::expected<conmon_report> parse_conmon_report(std::string_view line) {
   while (!report.message.empty() && report.message.back() == '\n')
     report.message.pop_back();
   return report;
+}
+
+std::map<std::string, pid_t> find_conmons(const oci_settings& settings) {
+  constexpr size_t max_command_bytes = 64 * 1024;
+  std::map<std::string, pid_t> found;
+  std::error_code ec;
+  for (std::filesystem::directory_iterator i{"/proc", ec}, end; !ec && i != end; i.increment(ec)) {
+    auto name = i->path().filename().string();
+    pid_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size())
+      continue;
+    auto text = read_small_file(i->path().string() + "/cmdline", max_command_bytes);
+    if (!text.starts_with(settings.conmon + '\0')) continue;
+    std::string_view option{"\0-c\0", 4};
+    auto at = text.find(option);
+    if (at == text.npos) continue;
+    at += option.size();
+    found.emplace(text.substr(at, text.find('\0', at) - at), pid);
+  }
+  return found;
 }
 
 void start_conmon(launcher& children, const oci_settings& settings, const oci_runtime_program& program,

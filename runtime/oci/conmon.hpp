@@ -4,6 +4,7 @@
 #include "runtime/oci/instance_files.hpp"
 #include "runtime/process/launcher.hpp"
 #include <functional>
+#include <map>
 #include <memory>
 
 namespace podium {
@@ -24,6 +25,9 @@ struct conmon_started {
   pid_t conmon = 0;
   caf::expected<conmon_report> report;
 };
+
+/// The conmons on this machine by the ids of their containers, found in the process table. Blocks.
+std::map<std::string, pid_t> find_conmons(const oci_settings& settings);
 
 /// Runs conmon (its runtime's `create`). `created` is called once: with the report, or an error when conmon
 /// could not run, ended or said nothing within settings.start_timeout. `ended` is called when conmon has

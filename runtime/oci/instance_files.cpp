@@ -1,6 +1,7 @@
 #include "runtime/oci/instance_files.hpp"
 
 #include "core/error.hpp"
+#include "runtime/oci/conmon.hpp"
 #include "runtime/oci/signals.hpp"
 #include "runtime/oci/small_files.hpp"
 #include "runtime/oci/spec.hpp"
@@ -218,15 +219,20 @@ caf::error save_instance(const oci_settings& settings, const instance_file& inst
   return replace_file(paths.record, boost::json::serialize(to_json(instance)), 0600);
 }
 
+void unlink_launch_files(const oci_settings& settings, const instance_file& instance) {
+  auto paths = paths_of(settings, instance.key, instance.id);
+  for (auto* name : {"/pidfile", "/attach", "/ctl", "/winsz", "/exit", "/oom"})
+    ::unlink((paths.directory + name).c_str());
+  ::unlink((exit_directory(settings) + "/" + instance.id).c_str());
+}
+
 void strip_instance(const oci_settings& settings, const instance_file& instance) {
   auto paths = paths_of(settings, instance.key, instance.id);
   while (::umount2(paths.rootfs.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
-  for (auto* path : {&paths.rootfs, &paths.upper, &paths.work, &paths.pidfile})
+  for (auto* path : {&paths.rootfs, &paths.upper, &paths.work})
     remove_tree(*path);
-  for (auto* name : {"/attach", "/ctl", "/winsz", "/exit", "/oom"})
-    ::unlink((paths.directory + name).c_str());
-  ::unlink((exit_directory(settings) + "/" + instance.id).c_str());
+  unlink_launch_files(settings, instance);
   ::unlink(paths.config.c_str()); // last: its absence says that all this is done
 }
 
@@ -248,6 +254,24 @@ std::string termination_message(const oci_settings& settings, const instance_fil
     text = end_of_log(instance.log_path);
   return text;
 }
+
+namespace {
+
+/// Of instances that are not known to run: has their start begun?
+void look_for_launches(const oci_settings& settings, found_records& found) {
+  std::map<std::string, pid_t> conmons;
+  bool looked = false;
+  for (auto& one : found.instances) {
+    if (one.file.phase != container_phase::created) continue;
+    if (!std::exchange(looked, true)) conmons = find_conmons(settings);
+    if (auto i = conmons.find(one.file.id); i != conmons.end()) one.conmon = i->second;
+    std::error_code ec;
+    one.launched = one.conmon > 0 || fs::exists(runtime_state_directory(settings) + "/" + one.file.id, ec)
+                   || fs::exists(exit_directory(settings) + "/" + one.file.id, ec);
+  }
+}
+
+} // namespace
 
 found_records scan_records(const oci_settings& settings) {
   found_records found;
@@ -272,7 +296,7 @@ found_records scan_records(const oci_settings& settings) {
         if (read_record(attempt.path().string() + "/state.json", instance)) {
           bool stripped =
               instance.phase == container_phase::exited && !fs::exists(attempt.path() / "config.json", none);
-          found.instances.push_back({std::move(instance), stripped});
+          found.instances.push_back({.file = std::move(instance), .stripped = stripped});
           continue;
         }
         instance = {};
@@ -283,6 +307,7 @@ found_records scan_records(const oci_settings& settings) {
         remove_instance(settings, instance, false);
       }
   }
+  look_for_launches(settings, found);
   return found;
 }
 

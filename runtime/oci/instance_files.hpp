@@ -48,6 +48,8 @@ caf::error save_instance(const oci_settings& settings, const instance_file& inst
 /// Mounts the overlay again where a reboot of nothing but the mount table has lost it; does nothing when it
 /// is there.
 caf::error mount_rootfs(const std::vector<std::string>& layers, const instance_paths& paths);
+/// Deletes what conmon leaves of one run: pid file, sockets, exit code.
+void unlink_launch_files(const oci_settings& settings, const instance_file& instance);
 /// Unmounts and deletes the root file system and the bundle; the record stays.
 void strip_instance(const oci_settings& settings, const instance_file& instance);
 /// Deletes the whole directory, and the log when asked to.
@@ -59,6 +61,8 @@ std::string termination_message(const oci_settings& settings, const instance_fil
 /// All that is found below the root. Directories without a readable record are removed.
 struct found_instance {
   instance_file file;
+  pid_t conmon = 0;      ///< of one that was not known to run
+  bool launched = false; ///< a conmon, the runtime's state or an exit code speak of it
   bool stripped = false; ///< strip_instance() has been through
 };
 struct found_records {

@@ -6,7 +6,6 @@
 #include "runtime/process/process_tree.hpp"
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/inotify.h>
@@ -168,67 +167,6 @@ void oci_runtime::impl::exits_changed() {
       std::string name = event->len > 0 ? event->name : "";
       if (auto i = by_id.find(name); i != by_id.end()) exit_file_seen(i->second);
     }
-  }
-}
-
-void oci_runtime::impl::adopt(found_records found) {
-  auto boot = boot_id();
-  for (auto& sandbox : found.sandboxes) {
-    auto& pod = pods[sandbox.pod_uid];
-    pod.file = sandbox;
-    // Its namespaces did not outlive a boot; the pod is made anew over what is left of it.
-    pod.at =
-        !sandbox.id.empty() && sandbox.boot_id == boot ? pod_entry::step::ready : pod_entry::step::absent;
-  }
-  for (auto& one : found.instances)
-    adopt_instance(std::move(one));
-  // Cut short in its making, and nobody can know of it: whoever wants this pod makes it anew.
-  std::vector<std::string> empty;
-  for (auto& [uid, pod] : pods)
-    if (pod.at == pod_entry::step::absent && pod.containers.empty()) empty.push_back(uid);
-  for (auto& uid : empty) {
-    pods[uid].on_removed.push_back({false, [](caf::expected<ack>) {}});
-    continue_removal(uid);
-  }
-}
-
-void oci_runtime::impl::adopt_instance(found_instance one) {
-  auto c = std::make_shared<instance>();
-  c->file = std::move(one.file);
-  c->stripped = one.stripped;
-  auto& f = c->file;
-  bool same_boot = f.boot_id == boot_id();
-  pods[f.key.pod_uid].containers[f.key.name][f.key.attempt] = c;
-  by_id[f.id] = c;
-  if (f.phase == container_phase::exited) {
-    c->at = instance::step::exited;
-    strip(c); // the daemon may have ended in the middle of it
-    return;
-  }
-  if (f.phase == container_phase::created) {
-    c->at = instance::step::created;
-    // It may have been on its way to start: what there is of it goes, and the next start makes it again.
-    auto self = shared_from_this();
-    command remove;
-    remove.process.argv = runtime_command({"delete", "--force", f.id});
-    remove.timeout = settings.start_timeout;
-    c->at = instance::step::preparing;
-    children.run(std::move(remove), [self, c](caf::expected<command_result>) {
-      if (self->stopped) return;
-      self->instance_prepared(c, c->file);
-    });
-    return;
-  }
-  c->at = instance::step::running;
-  if (same_boot && f.conmon_pid > 0) {
-    if (facts_of(f.pid).start_ticks == f.pid_start)
-      if (auto fd = open_pidfd(f.pid)) c->pidfd = std::move(*fd);
-    c->watch = children.watch_pid(f.conmon_pid, f.conmon_start, [weak = weak_from_this(), c] {
-      c->watch = 0;
-      if (auto self = weak.lock(); self && !self->stopped) self->conmon_gone(c);
-    });
-  } else {
-    conmon_gone(c);
   }
 }
 

@@ -141,6 +141,8 @@ void oci_runtime::ask(const start_container& request, answer<container_started> 
         if (auto c2 = self->find_instance(request.key); c2 && c2->at == instance::step::created) {
           c2->on_started.push_back(done);
           self->launch(c2);
+        } else if (c2 && c2->at == instance::step::running) { // taken over from an earlier daemon
+          done(container_started{wall_time_of(c2->file.started_ns)});
         } else {
           done(make_error(errc::conflict, "the container could not be started: it has changed meanwhile"));
         }

@@ -99,6 +99,10 @@ void oci_runtime::impl::conmon_gone(const instance_ptr& c) {
 }
 
 void oci_runtime::impl::exit_file_seen(const instance_ptr& c) {
+  // News of a run before this one, which an earlier daemon began.
+  if (c->at == instance::step::preparing || c->at == instance::step::created
+      || ::access((exit_directory(settings) + "/" + c->file.id).c_str(), F_OK) != 0)
+    return;
   c->exit_seen = true;
   if (c->at != instance::step::running || c->exit_timer != 0) return;
   c->exit_timer = loop.after(conmon_grace, [self = shared_from_this(), c] {

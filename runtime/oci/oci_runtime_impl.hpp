@@ -83,6 +83,9 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   caf::error choose_program();
   void adopt(found_records found);
   void adopt_instance(found_instance one);
+  void adopt_running(const instance_ptr& c);
+  void adopt_half_started(const instance_ptr& c, found_instance one);
+  void clear_half_started(const instance_ptr& c);
   void watch_exits();
   void exits_changed();
   void rotate_logs();

@@ -1,4 +1,5 @@
 #include "oci_fixture.hpp"
+#include "runtime/oci/conmon.hpp"
 #include "runtime/process/process_tree.hpp"
 #include <csignal>
 
@@ -220,6 +221,70 @@ BOOST_AUTO_TEST_CASE(a_new_daemon_adopts_what_runs) {
   BOOST_TEST(end_of(created.key).exit_code == 0);
   ask<ack>(signal_container{runs, SIGKILL});
   BOOST_TEST(end_of(runs).exit_code == 137);
+}
+
+// The daemon is killed between a start and the word of it: the record says created, and conmon is there.
+BOOST_AUTO_TEST_CASE(a_new_daemon_takes_over_what_was_being_started) {
+  BOOST_REQUIRE(make_pod("u14"));
+  auto runs = run(container("u14", "runs", "echo once >> /dev/shm/runs; sleep 1000"));
+  auto made = container("u14", "made", "echo once >> /dev/shm/made; sleep 1000");
+  BOOST_REQUIRE(exec(runs, {"sh", "-c", "until test -e /dev/shm/runs; do usleep 10000; done"}, 10s));
+  auto id = found(runs).id;
+  auto record = [&](const char* name) {
+    return settings.root + "/pods/u14/containers/" + name + "/0/state.json";
+  };
+  BOOST_REQUIRE(ask<container_created>(made));
+  BOOST_REQUIRE(ask<container_started>(start_container{made.key}));
+  BOOST_REQUIRE(exec(made.key, {"sh", "-c", "until test -e /dev/shm/made; do usleep 10000; done"}, 10s));
+  runtime.reset();
+  for (auto* name : {"runs", "made"}) {
+    auto text = read_small_file(record(name));
+    auto at = text.find("\"phase\":\"running\"");
+    BOOST_REQUIRE(at != text.npos);
+    text.replace(at, 17, "\"phase\":\"created\"");
+    BOOST_REQUIRE(!replace_file(record(name), text));
+  }
+  start_runtime();
+  BOOST_REQUIRE(ask<container_started>(start_container{runs}));
+  BOOST_REQUIRE(ask<container_started>(start_container{made.key}));
+  BOOST_TEST(found(runs).id == id);
+  auto r = exec(runs, {"cat", "/dev/shm/runs", "/dev/shm/made"});
+  BOOST_REQUIRE(r);
+  BOOST_TEST(r->output == "once\nonce\n"); // neither ran twice
+  ask<ack>(signal_container{runs, SIGKILL});
+  auto e = end_of(runs);
+  BOOST_TEST(e.exit_code == 137);
+  BOOST_TEST(e.reason == "Error");
+}
+
+// As above, but the runtime has only made the container: it is made again, and starts once.
+BOOST_AUTO_TEST_CASE(a_new_daemon_makes_anew_what_was_being_made) {
+  BOOST_REQUIRE(make_pod("u15"));
+  auto request = container("u15", "main", "echo ran; sleep 1000");
+  BOOST_REQUIRE(ask<container_created>(request));
+  auto at = found(request.key);
+  instance_file file;
+  file.key = request.key;
+  file.id = at.id;
+  file.log_path = at.log_path;
+  auto conmon = test::await<pid_t>(loop, [&](auto done) {
+    start_conmon(
+        *children, settings, runtime->program(), file,
+        [done](conmon_started s) { done(s.report && s.report->pid > 0 ? s.conmon : 0); }, [] {});
+  });
+  BOOST_REQUIRE(conmon > 0);
+  BOOST_TEST(find_conmons(settings).at(at.id) == conmon);
+  runtime.reset();
+  start_runtime();
+  BOOST_REQUIRE(ask<container_started>(start_container{request.key}));
+  BOOST_TEST(found(request.key).id == at.id);
+  BOOST_TEST(find_conmons(settings).at(at.id) != conmon);
+  BOOST_REQUIRE(exec(request.key, {"true"}));
+  BOOST_TEST(log_of(request.key) == "ran\n");
+  auto records = ask<runtime_records>(list_runtime{"u15"});
+  BOOST_REQUIRE(records);
+  BOOST_REQUIRE(records->containers.size() == 1u);
+  BOOST_TEST((records->containers[0].phase == container_phase::running));
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_conmon_is_an_unknown_exit) {
