@@ -275,6 +275,7 @@ void look_for_launches(const oci_settings& settings, found_records& found) {
 
 found_records scan_records(const oci_settings& settings) {
   found_records found;
+  auto boot = boot_id();
   std::error_code ec;
   auto read_record = [](const std::string& path, auto& out) {
     boost::system::error_code bad;
@@ -294,6 +295,10 @@ found_records scan_records(const oci_settings& settings) {
       for (auto& attempt : fs::directory_iterator(container.path(), none)) {
         instance_file instance;
         if (read_record(attempt.path().string() + "/state.json", instance)) {
+          if (instance.phase == container_phase::created && instance.boot_id != boot) {
+            remove_instance(settings, instance, true); // never ran, and its mounts did not outlive the boot
+            continue;
+          }
           bool stripped =
               instance.phase == container_phase::exited && !fs::exists(attempt.path() / "config.json", none);
           found.instances.push_back({.file = std::move(instance), .stripped = stripped});

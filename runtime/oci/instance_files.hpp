@@ -58,7 +58,8 @@ void remove_instance(const oci_settings& settings, const instance_file& instance
 /// the end of its log (2048 bytes, 80 lines).
 std::string termination_message(const oci_settings& settings, const instance_file& instance);
 
-/// All that is found below the root. Directories without a readable record are removed.
+/// All that is found below the root. Directories without a readable record are removed, and containers of an
+/// earlier boot that were never started: they are made anew when they are wanted.
 struct found_instance {
   instance_file file;
   pid_t conmon = 0;      ///< of one that was not known to run

@@ -83,12 +83,6 @@ void oci_runtime::impl::adopt(found_records found) {
 void oci_runtime::impl::adopt_instance(found_instance one) {
   auto& f = one.file;
   bool same_boot = f.boot_id == boot_id();
-  if (f.phase == container_phase::created && !same_boot) {
-    // It never ran, and its mounts did not outlive the boot: it is made anew when it is wanted.
-    auto self = shared_from_this();
-    pool.submit([self, file = f] { remove_instance(self->settings, file, true); }, {});
-    return;
-  }
   auto c = std::make_shared<instance>();
   c->file = f;
   c->stripped = one.stripped;

@@ -141,6 +141,41 @@ BOOST_AUTO_TEST_CASE(a_container_that_cannot_be_made_does_not_hold_up_a_removal)
   BOOST_TEST(answers == 2);
 }
 
+// The records of another boot: what was running is over, what was never started is forgotten, and the pod is
+// made anew over its records.
+BOOST_AUTO_TEST_CASE(after_a_reboot_attempts_go_on) {
+  BOOST_REQUIRE(make_pod("k7"));
+  auto runs = run(container("k7", "runs", "echo before; sleep 1000"));
+  auto over = run(container("k7", "over", "exit 4"));
+  end_of(over);
+  BOOST_REQUIRE(ask<container_created>(container("k7", "idle", "true")));
+  runtime.reset();
+  auto boot = boot_id();
+  for (auto& entry : fs::recursive_directory_iterator(settings.root + "/pods")) {
+    auto name = entry.path().filename();
+    if (name != "state.json" && name != "sandbox.json") continue;
+    auto text = read_small_file(entry.path());
+    auto at = text.find(boot);
+    BOOST_REQUIRE(at != text.npos);
+    text.replace(at, boot.size(), "another-boot");
+    BOOST_REQUIRE(!replace_file(entry.path(), text));
+  }
+  start_runtime();
+  auto lost = end_of(runs);
+  BOOST_TEST(lost.exit_code == 137);
+  BOOST_TEST(lost.reason == "ContainerStatusUnknown");
+  BOOST_TEST(end_of(over).exit_code == 4);
+  auto r = records();
+  BOOST_TEST(r.sandboxes.empty());
+  BOOST_TEST(r.containers.size() == 2u);
+  BOOST_REQUIRE(make_pod("k7"));
+  auto stale = ask<container_created>(container("k7", "runs", "true", 0));
+  BOOST_TEST(stale.engaged()); // known, and over
+  BOOST_TEST(end_of(run(container("k7", "runs", "exit 5", 1))).exit_code == 5);
+  BOOST_TEST(found({"k7", "runs", 1}, true).key.attempt == 0u);
+  BOOST_TEST(log_of(run(container("k7", "idle", "sleep 1000"))) == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_a_daemon_left_half_made_goes_at_the_next_start) {
   runtime.reset();
   fs::create_directories(settings.root + "/pods/k6/containers");
