@@ -11,19 +11,19 @@ image_puller::image_puller(caf::actor_config& cfg, node_context_ptr ctx, std::st
 
 void image_puller::on_start() {
   // What was being asked for when an exception struck is asked again by who wants it.
-  for (auto& [question, promise] : open_)
-    promise.deliver(make_error(errc::unavailable, "the image puller was restarted"));
+  for (auto& [question, waiting] : open_)
+    waiting.deliver(make_error(errc::unavailable, "the image puller was restarted"));
   open_.clear();
   pulls_.clear();
 }
 
 image_puller::behavior_type image_puller::handlers() {
   return {[this](const ensure_image& request) {
-    auto promise = this->make_response_promise<image_info>();
+    auto answer_later = this->make_response_promise<image_info>();
     auto question = ++last_question_;
-    open_.emplace(question, promise);
+    open_.emplace(question, answer_later);
     ensure(request, question);
-    return promise;
+    return answer_later;
   }};
 }
 

@@ -164,7 +164,7 @@ void node_agent::take_pod(const object_ref& object) {
   }
   if (auto known = memories_.extract(uid)) {
     e.memory = std::move(known.mapped());
-  } else if (auto fault = admission_fault(object->as_pod()); !fault.empty()) {
+  } else if (auto fault = admit(*object)) {
     return reject(e, fault);
   }
   spawn_pod(uid);
@@ -195,41 +195,30 @@ void node_agent::spawn_pod(const std::string& uid) {
   });
 }
 
-std::string node_agent::admission_fault(const pod& wanted) const {
-  if (terminal(wanted) || wanted.metadata.deletion_timestamp) return {};
+admission_fault node_agent::admit(const object& wanted) const {
+  auto& p = wanted.as_pod();
+  if (terminal(p) || p.metadata.deletion_timestamp) return {};
+  if (auto fault = unsupported_feature(wanted.document())) return fault;
   resource_amounts used;
   int64_t count = 0;
   for (auto& [uid, e] : pods_) {
-    if (e.rejected || terminal(e.object->as_pod()) || uid == wanted.metadata.uid) continue;
+    if (e.rejected || uid == wanted.uid() || terminal(e.object->as_pod())) continue;
     auto r = pod_requests_of(e.object->as_pod().spec);
     used.cpu_millicores += r.cpu_millicores;
     used.memory_bytes += r.memory_bytes;
     ++count;
   }
-  auto asked = pod_requests_of(wanted.spec);
-  auto short_of = [](const char* what, int64_t want, int64_t have, int64_t capacity) {
-    return want > 0 && want + have > capacity
-               ? std::string{what} + ", requested: " + std::to_string(want)
-                     + ", used: " + std::to_string(have) + ", capacity: " + std::to_string(capacity)
-               : std::string{};
-  };
-  auto fault =
-      short_of("cpu", asked.cpu_millicores, used.cpu_millicores, amount_of(ctx_.machine.allocatable, "cpu"));
-  if (fault.empty())
-    fault = short_of("memory", asked.memory_bytes, used.memory_bytes,
-                     amount_of(ctx_.machine.allocatable, "memory"));
-  if (fault.empty()) fault = short_of("pods", 1, count, ctx_.settings.max_pods);
-  return fault;
+  return resource_shortage(p.spec, used, count, ctx_.machine.allocatable, ctx_.settings.max_pods);
 }
 
-void node_agent::reject(entry& e, const std::string& fault) {
+void node_agent::reject(entry& e, const admission_fault& fault) {
   e.rejected = true;
   pod_status status = e.object->as_pod().status;
   status.phase = "Failed";
-  status.reason = "OutOf" + fault.substr(0, fault.find(','));
-  status.message = "Pod was rejected: Node didn't have enough resource: " + fault;
+  status.reason = fault.reason;
+  status.message = fault.message;
   e.status = make_document(to_json(status));
-  this->send(ctx_.recorder, pod_event(ctx_, *e.object, "", "Warning", status.reason, status.message));
+  this->send(ctx_.recorder, pod_event(ctx_, *e.object, "", "Warning", fault.reason, fault.message));
   publish(e.object->uid());
 }
 

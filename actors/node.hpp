@@ -1,6 +1,7 @@
 // The node: registers itself, renews its lease, follows the pods bound to it, supervises one actor for each,
 // publishes what they report, and remembers what must outlive the daemon.
 #pragma once
+#include "actors/admission.hpp"
 #include "actors/node_context.hpp"
 #include "core/base_actor.hpp"
 
@@ -41,8 +42,8 @@ private:
   void take_pod(const object_ref& object);
   void lose_pod(const std::string& uid);
   void spawn_pod(const std::string& uid);
-  std::string admission_fault(const pod& wanted) const;
-  void reject(entry& e, const std::string& fault);
+  admission_fault admit(const object& wanted) const;
+  void reject(entry& e, const admission_fault& fault);
   void take_report(const pod_report& report);
   void publish(const std::string& uid);
   void remember(const std::string& uid);

@@ -58,6 +58,8 @@ void node_agent::register_node() {
                       {"kubernetes.io/arch", ctx_.machine.info.architecture.value},
                       {"beta.kubernetes.io/os", "linux"},
                       {"beta.kubernetes.io/arch", ctx_.machine.info.architecture.value}};
+  for (auto& [key, value] : ctx_.settings.labels)
+    labels[key] = value;
   json::value document{{"kind", "Node"},
                        {"apiVersion", "v1"},
                        {"metadata", {{"name", name}, {"labels", labels}}},

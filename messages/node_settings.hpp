@@ -2,6 +2,7 @@
 #pragma once
 #include "core/time.hpp"
 
+#include <map>
 #include <string>
 
 namespace podium {
@@ -15,6 +16,7 @@ struct back_off_settings {
 
 struct node_settings {
   std::string node_name = "node";
+  std::map<std::string, std::string> labels; ///< besides the well-known ones
   back_off_settings crash_loop;
   back_off_settings image_pull;
   nanoseconds resync = std::chrono::seconds{60};        ///< slow safety net of every list + watch and goal

@@ -30,6 +30,7 @@ podium::back_off_settings back_off_of(const config::back_off_settings& from) {
 node_settings node_settings_of(const config::settings& from) {
   node_settings out;
   out.node_name = from.node_name;
+  out.labels = from.node_labels;
   out.crash_loop = back_off_of(from.crash_loop_back_off);
   out.image_pull = back_off_of(from.image_pull_back_off);
   out.minimum_grace = from.grace.minimum;

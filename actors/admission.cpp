@@ -1,0 +1,68 @@
+#include "actors/admission.hpp"
+
+namespace podium {
+namespace {
+
+namespace json = boost::json;
+
+const json::value* field(const json::value& v, std::string_view name) {
+  auto* o = v.if_object();
+  auto* f = o ? o->if_contains(name) : nullptr;
+  return f && !f->is_null() ? f : nullptr;
+}
+
+bool given(const json::value* v) {
+  return v && !(v->is_array() && v->get_array().empty()) && !(v->is_bool() && !v->get_bool());
+}
+
+admission_fault unsupported(const std::string& path) {
+  return {"UnsupportedPodSpec", "Pod was rejected: podium does not serve " + path + " yet"};
+}
+
+admission_fault unsupported_in(const json::value& container, const std::string& path) {
+  for (auto* name : {"volumeMounts", "volumeDevices", "envFrom", "restartPolicyRules"})
+    if (given(field(container, name))) return unsupported(path + "." + name);
+  auto* env = field(container, "env");
+  if (env && env->is_array())
+    for (auto& e : env->get_array())
+      if (field(e, "valueFrom")) return unsupported(path + ".env.valueFrom");
+  for (auto* probe : {"livenessProbe", "readinessProbe", "startupProbe"})
+    if (auto* p = field(container, probe); p && field(*p, "grpc"))
+      return unsupported(path + "." + probe + ".grpc");
+  return {};
+}
+
+std::string shortage(const char* what, int64_t wanted, int64_t used, int64_t capacity) {
+  if (wanted <= 0 || used + wanted <= capacity) return {};
+  return std::string{what} + ", requested: " + std::to_string(wanted) + ", used: " + std::to_string(used)
+         + ", capacity: " + std::to_string(capacity);
+}
+
+} // namespace
+
+admission_fault unsupported_feature(const json::value& document) {
+  auto* spec = field(document, "spec");
+  if (!spec) return {};
+  for (auto* name : {"initContainers", "ephemeralContainers", "volumes", "shareProcessNamespace"})
+    if (given(field(*spec, name))) return unsupported(std::string{"spec."} + name);
+  auto* containers = field(*spec, "containers");
+  if (!containers || !containers->is_array()) return {};
+  auto& list = containers->get_array();
+  for (size_t i = 0; i < list.size(); ++i)
+    if (auto fault = unsupported_in(list[i], "spec.containers[" + std::to_string(i) + "]")) return fault;
+  return {};
+}
+
+admission_fault resource_shortage(const pod_spec& wanted, const resource_amounts& used, int64_t pods_used,
+                                  const quantity_map& allocatable, int64_t max_pods) {
+  auto asked = pod_requests_of(wanted);
+  auto text = shortage("cpu", asked.cpu_millicores, used.cpu_millicores, amount_of(allocatable, "cpu"));
+  if (text.empty())
+    text = shortage("memory", asked.memory_bytes, used.memory_bytes, amount_of(allocatable, "memory"));
+  if (text.empty()) text = shortage("pods", 1, pods_used, max_pods);
+  if (text.empty()) return {};
+  return {"OutOf" + text.substr(0, text.find(',')),
+          "Pod was rejected: Node didn't have enough resource: " + text};
+}
+
+} // namespace podium

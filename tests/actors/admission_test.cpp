@@ -1,0 +1,55 @@
+#include "actors/admission.hpp"
+#include "node_world.hpp"
+
+using namespace podium;
+using namespace podium::test;
+
+BOOST_AUTO_TEST_SUITE(admission)
+
+BOOST_AUTO_TEST_CASE(features_that_are_not_served) {
+  struct row {
+    const char* spec;
+    const char* path;
+  };
+  for (auto& r :
+       {row{R"({"containers":[{"name":"c"}]})", ""},
+        row{R"({"initContainers":[{"name":"i"}],"containers":[{"name":"c"}]})", "spec.initContainers"},
+        row{R"({"initContainers":[],"volumes":[],"containers":[{"name":"c"}]})", ""},
+        row{R"({"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"c"}]})", "spec.volumes"},
+        row{R"({"shareProcessNamespace":true,"containers":[]})", "spec.shareProcessNamespace"},
+        row{R"({"shareProcessNamespace":false,"containers":[]})", ""},
+        row{R"({"containers":[{"name":"a"},{"name":"b","env":[{"name":"X","valueFrom":{}}]}]})",
+            "spec.containers[1].env.valueFrom"},
+        row{R"({"containers":[{"name":"a","livenessProbe":{"grpc":{"port":1}}}]})",
+            "spec.containers[0].livenessProbe.grpc"}}) {
+    auto fault = unsupported_feature({{"spec", boost::json::parse(r.spec)}});
+    bool named = *r.path == 0 || fault.message.find(r.path) != std::string::npos;
+    BOOST_TEST(named, r.spec);
+    BOOST_TEST(bool(fault) == !std::string{r.path}.empty(), r.spec);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(resources_that_are_short) {
+  pod_spec spec;
+  spec.containers.emplace_back().resources.requests = {{"cpu", "1500m"}, {"memory", "1Gi"}};
+  quantity_map node{{"cpu", "2"}, {"memory", "2Gi"}};
+  BOOST_TEST(!resource_shortage(spec, {500, 0}, 3, node, 110));
+  BOOST_TEST(resource_shortage(spec, {501, 0}, 3, node, 110).reason == "OutOfcpu");
+  BOOST_TEST(resource_shortage(spec, {0, 2LL << 30}, 3, node, 110).reason == "OutOfmemory");
+  BOOST_TEST(resource_shortage(spec, {}, 110, node, 110).reason == "OutOfpods");
+}
+
+BOOST_AUTO_TEST_CASE(a_rejected_pod_fails_and_can_be_deleted) {
+  node_world w;
+  w.start_node();
+  w.sim.run_for(5s);
+  w.create(pod_manifest("p", {boost::json::object{{"name", "c"}}},
+                        {{"initContainers", boost::json::array{boost::json::object{{"name", "i"}}}}}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Failed"; }, 10s));
+  BOOST_TEST(w.pod_of("p").status.reason == "UnsupportedPodSpec");
+  BOOST_TEST(w.world->list("", w.sim.now()).sandboxes.empty());
+  w.remove("p");
+  BOOST_TEST(w.wait([&] { return !w.get("p"); }, 5s));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
