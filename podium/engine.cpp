@@ -16,6 +16,7 @@
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
 
+#include <charconv>
 #include <future>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -62,9 +63,20 @@ caf::actor_system_config& configure(caf::actor_system_config& cfg) {
   return cfg;
 }
 
-std::pair<std::string, uint16_t> split_address(const std::string& text) {
+/// "127.0.0.1:6443" in its parts.
+caf::expected<std::pair<std::string, uint16_t>> split_address(const std::string& text) {
   auto colon = text.rfind(':');
-  return {text.substr(0, colon), static_cast<uint16_t>(std::stoi(text.substr(colon + 1)))};
+  uint16_t port = 0;
+  auto* end = text.data() + text.size();
+  auto bad = colon == std::string::npos || colon == 0;
+  if (!bad) {
+    auto [last, ec] = std::from_chars(text.data() + colon + 1, end, port);
+    bad = ec != std::errc{} || last != end;
+  }
+  if (bad)
+    return make_error(errc::bad_request, "the API cannot listen on \"" + text
+                                             + "\": it must be ADDRESS:PORT, as in 127.0.0.1:6443");
+  return std::pair{text.substr(0, colon), port};
 }
 
 } // namespace
@@ -142,7 +154,9 @@ void engine::impl::start_actors() {
 }
 
 caf::error engine::impl::start_api() {
-  auto [ip, port] = split_address(settings.api.listen);
+  auto address = split_address(settings.api.listen);
+  if (!address) return address.error();
+  auto& [ip, port] = *address;
   cluster_pki_settings ps;
   ps.directory = settings.data_dir + "/pki";
   ps.names = {{"localhost", settings.node_name, "kubernetes", "kubernetes.default.svc"}, {"127.0.0.1"}};
