@@ -84,7 +84,8 @@ void event_loop::drain() {
     std::lock_guard guard{impl_->mutex};
     batch.swap(impl_->queue);
   }
-  for (auto& f : batch) f();
+  for (auto& f : batch)
+    f();
 }
 
 void event_loop::main() {
@@ -136,7 +137,8 @@ uint64_t event_loop::after(nanoseconds delay, std::function<void()> f) {
         auto* self = static_cast<impl::timer*>(h->data);
         self->owner->timers.erase(self->id);
         auto g = std::move(self->f);
-        uv_close(reinterpret_cast<uv_handle_t*>(h), [](uv_handle_t* x) { delete static_cast<impl::timer*>(x->data); });
+        uv_close(reinterpret_cast<uv_handle_t*>(h),
+                 [](uv_handle_t* x) { delete static_cast<impl::timer*>(x->data); });
         g();
       },
       ms < 0 ? 0 : static_cast<uint64_t>(ms), 0);
@@ -183,8 +185,10 @@ struct work_pool::impl {
 };
 
 work_pool::work_pool(event_loop& loop, unsigned threads, size_t max_queued)
-    : impl_(new impl{.loop = loop, .max_queued = max_queued, .mutex = {}, .ready = {}, .queue = {}, .threads = {}}) {
-  for (unsigned i = 0; i < threads; ++i) impl_->threads.emplace_back([p = impl_.get()] { p->main(); });
+    : impl_(new impl{
+        .loop = loop, .max_queued = max_queued, .mutex = {}, .ready = {}, .queue = {}, .threads = {}}) {
+  for (unsigned i = 0; i < threads; ++i)
+    impl_->threads.emplace_back([p = impl_.get()] { p->main(); });
 }
 
 work_pool::~work_pool() {
@@ -193,7 +197,8 @@ work_pool::~work_pool() {
     impl_->stopping = true;
   }
   impl_->ready.notify_all();
-  for (auto& t : impl_->threads) t.join();
+  for (auto& t : impl_->threads)
+    t.join();
 }
 
 bool work_pool::submit(std::function<void()> work, std::function<void()> done) {

@@ -1,4 +1,5 @@
-// The one libuv loop of a process: its own thread, fed by post(); it answers actors by anon_send and never blocks.
+// The one libuv loop of a process: its own thread, fed by post(); it answers actors by anon_send and never
+// blocks.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -21,16 +22,19 @@ public:
   event_loop(const event_loop&) = delete;
   event_loop& operator=(const event_loop&) = delete;
 
-  /// Runs `f` on the loop thread, in the order of the posts. From any thread; after stop() the call is dropped
-  /// and the answer is false.
+  /// Runs `f` on the loop thread, in the order of the posts. From any thread; after stop() the call is
+  /// dropped and the answer is false.
   bool post(std::function<void()> f);
-  /// Runs `f` on the loop thread and waits for it; inline when called from there. False (f did not run) after stop().
+  /// Runs `f` on the loop thread and waits for it; inline when called from there. False (f did not run) after
+  /// stop().
   bool run(const std::function<void()>& f);
-  /// Runs `f` once after `delay`, on the loop thread. Call from the loop thread only. Returns an id for cancel().
+  /// Runs `f` once after `delay`, on the loop thread. Call from the loop thread only. Returns an id for
+  /// cancel().
   uint64_t after(std::chrono::nanoseconds delay, std::function<void()> f);
   /// Forgets a pending after(). Call from the loop thread only.
   void cancel(uint64_t timer_id);
-  /// Registers work for the end of the loop, run on the loop thread before handles are closed (last in, first out).
+  /// Registers work for the end of the loop, run on the loop thread before handles are closed (last in, first
+  /// out).
   void at_stop(std::function<void()> f);
   /// Ends the loop; idempotent, not from the loop thread.
   void stop();
@@ -46,7 +50,8 @@ private:
   std::thread thread_;
 };
 
-/// Threads for what would block the loop or an actor: unpacking, deleting trees, file reads. The queue is bounded.
+/// Threads for what would block the loop or an actor: unpacking, deleting trees, file reads. The queue is
+/// bounded.
 class work_pool {
 public:
   work_pool(event_loop& loop, unsigned threads, size_t max_queued = 10'000);
