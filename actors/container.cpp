@@ -59,8 +59,17 @@ container_facts container::facts() const {
 // ---------------------------------------------------------------------------------------------------
 
 void container::take_goal(const container_goal& goal) {
+  auto image_before = spec().image;
   goal_ = goal;
   last_report_.clear();
+  if (spec().image != image_before) {
+    // Nothing that was found out for another image holds for this one. Source: the back-off's key has the
+    // image in it.
+    image_id_.clear();
+    memory_.pull = {};
+    memory_.back_off = {};
+    if (fetching_) begin(), busy_ = fetching_ = false;
+  }
   if (goal_.wish == container_wish::stop) {
     // Nobody waits for an image that is not wanted any more.
     if (fetching_) begin(), busy_ = fetching_ = false;

@@ -97,7 +97,7 @@ void container::started(const container_started& answer) {
   compute_flags();
   tell_probes();
   watch();
-  if (spec().lifecycle_ && spec().lifecycle_->post_start) post_start();
+  if (spec().lifecycle_ && spec().lifecycle_->post_start && !memory_.kill) post_start();
   step();
 }
 

@@ -43,9 +43,8 @@ void container::tell_probes() {
     target.running = running();
     target.terminated = memory_.current->phase == container_phase::exited;
     target.started_at = memory_.current->started_at.value;
-    target.restartable =
-        goal_.wish != container_wish::stop
-        && should_restart(restart_policy_of(goal_.pod->as_pod().spec, spec()), memory_.current->exit_code);
+    target.restartable = goal_.wish != container_wish::stop
+                         && will_restart(restart_policy_of(goal_.pod->as_pod().spec, spec()), memory_);
   }
   target.started = memory_.started;
   for (auto& [kind, actor] : probes_)

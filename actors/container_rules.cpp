@@ -17,7 +17,8 @@ container_decision decide_kill(const container_facts& facts, wall_time now, cont
   // One that was never started has nobody to signal: it is killed at once.
   if (m.current->phase == phase::created) return {container_step::kill, now};
   bool has_hook = facts.spec->lifecycle_ && facts.spec->lifecycle_->pre_stop;
-  if (has_hook && !kill.pre_stop_ran && kill.grace_seconds > 0) return {container_step::pre_stop, now};
+  if (has_hook && !kill.pre_stop_ran && kill.grace_seconds > 0 && now < kill.deadline.value)
+    return {container_step::pre_stop, now};
   if (!kill.signalled) return {container_step::terminate, now};
   if (now >= kill.deadline.value) return {container_step::kill, now};
   return {container_step::watch, kill.deadline.value};
@@ -30,7 +31,7 @@ container_decision decide_next_attempt(const container_facts& facts, const node_
     m.next_attempt = 0;
     return {container_step::fetch_image, now};
   }
-  if (!should_restart(facts.policy, m.current->exit_code)) {
+  if (!will_restart(facts.policy, m)) {
     m.waiting_reason.clear();
     return {container_step::settled, now};
   }
@@ -46,6 +47,15 @@ container_decision decide_next_attempt(const container_facts& facts, const node_
 }
 
 } // namespace
+
+bool will_restart(std::string_view policy, const container_memory& m) {
+  if (!m.current || m.current->phase != phase::exited) return true;
+  // Source: pod-semantics §3.1.4. A changed container is replaced whatever its policy; one that failed a
+  // probe unless Never.
+  if (m.kill && m.kill->reason == "spec") return true;
+  if (m.kill && m.kill->reason != "termination" && policy != "Never") return true;
+  return should_restart(policy, m.current->exit_code);
+}
 
 bool image_changed(const container_spec& spec, const container_memory& m) {
   return alive(m) && !m.image.empty() && m.image != spec.image;
@@ -93,7 +103,9 @@ void note_exit(container_memory& m, const container_exit& exit) {
   m.current->message = exit.message;
   if (exit.started_at.time_since_epoch().count() != 0) m.current->started_at = {exit.started_at};
   m.current->finished_at = {exit.finished_at};
-  m.kill.reset();
+  // A kill that a probe or a change asked for is remembered until its successor is made: the exit code does
+  // not decide then.
+  if (m.kill && m.kill->reason == "termination") m.kill.reset();
   m.started = m.ready = false;
 }
 

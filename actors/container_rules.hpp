@@ -52,6 +52,10 @@ void note_exit(container_memory& memory, const container_exit& exit);
 /// What the pod's status shows of a container. Source: pod-semantics §5.3.
 container_status status_of(const container_spec& spec, const container_memory* memory, bool pod_initialized);
 
+/// Whether an ended container is followed by another instance: by its policy, or because a probe or a change
+/// killed it.
+bool will_restart(std::string_view policy, const container_memory& memory);
+
 /// Whether a port's error is its word on the request, and not a sign that the port itself was in trouble:
 /// then the request, being idempotent, is simply sent again.
 bool is_refusal(errc code);

@@ -70,6 +70,7 @@ void image_puller::pull(const ensure_image& request, uint64_t question) {
   };
   // Who lost patience and asks again takes its own place.
   if (auto known = std::find_if(i->second.begin(), i->second.end(), same); known != i->second.end()) {
+    open_.erase(known->question);
     known->question = question;
     return;
   }

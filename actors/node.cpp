@@ -21,6 +21,7 @@ node_agent::node_agent(caf::actor_config& cfg, node_context ctx, std::string pat
 
 void node_agent::on_start() {
   if (!up_) ctx_.started_at = now();
+  sweep_ = true;
   for (auto& [uid, e] : pods_)
     e.publishing = e.storing = false;
   load_machine();
@@ -118,11 +119,15 @@ void node_agent::take_list(const object_list& list) {
   for (auto& uid : lost)
     lose_pod(uid);
   up_ = true;
-  remove_orphans();
+  // Each that fails is tried again by itself.
+  if (std::exchange(sweep_, false)) remove_orphans();
+  relist_at_ = now() + ctx_.settings.resync;
   watch_pods(list.resource_version);
 }
 
 void node_agent::watch_pods(uint64_t since) {
+  // The safety net: every pod is told again what the registry has of it.
+  if (now() >= relist_at_) return list_pods();
   ask(
       ctx_.registry, ctx_.settings.resync,
       [this](const watch_batch& batch) {
@@ -155,7 +160,7 @@ void node_agent::take_pod(const object_ref& object) {
   if (!fresh && e.object->resource_version() > object->resource_version()) return;
   // A finished pod that is deleted has its records to remove first: its actor will say when.
   bool ends_now = object->meta().deletion_timestamp && e.object && !e.object->meta().deletion_timestamp;
-  if (ends_now) e.terminated = false;
+  if (ends_now && e.actor) e.terminated = false;
   e.object = object;
   if (!fresh) {
     if (e.actor) this->send(e.actor, pod_update{object, e.removed});
@@ -164,6 +169,11 @@ void node_agent::take_pod(const object_ref& object) {
   }
   if (auto known = memories_.extract(uid)) {
     e.memory = std::move(known.mapped());
+  } else if (terminal(object->as_pod())) {
+    // It ended before this daemon's memory, or was rejected: there is nothing to run, and its status says
+    // why.
+    e.rejected = e.terminated = true;
+    return finish(uid);
   } else if (auto fault = admit(*object)) {
     return reject(e, fault);
   }
@@ -174,7 +184,6 @@ void node_agent::lose_pod(const std::string& uid) {
   auto i = pods_.find(uid);
   if (i == pods_.end()) return;
   auto& e = i->second;
-  if (e.removed && e.actor) return;
   e.removed = true;
   if (!e.actor) return finish(uid);
   // Also a finished pod has something to remove: its records and logs.
@@ -212,7 +221,7 @@ admission_fault node_agent::admit(const object& wanted) const {
 }
 
 void node_agent::reject(entry& e, const admission_fault& fault) {
-  e.rejected = true;
+  e.rejected = e.terminated = true;
   pod_status status = e.object->as_pod().status;
   status.phase = "Failed";
   status.reason = fault.reason;
@@ -318,19 +327,23 @@ void node_agent::forget(const std::string& uid) {
 }
 
 void node_agent::remove_orphans() {
-  for (auto& uid : orphans_) {
-    ask(
-        ctx_.runtime, ctx_.settings.request_timeout,
-        [this, uid](const ack&) {
-          orphans_.erase(uid);
-          memories_.erase(uid);
-          ask(
-              ctx_.store, ctx_.settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
-              store_commit{{{memory_prefix + uid, "", 0}}});
-        },
-        [this](const caf::error&) { after(ctx_.settings.resync, [this] { remove_orphans(); }); },
-        remove_sandbox{uid, false});
-  }
+  for (auto& uid : std::set<std::string>(orphans_))
+    remove_orphan(uid);
+}
+
+void node_agent::remove_orphan(const std::string& uid) {
+  if (!orphans_.contains(uid)) return;
+  ask(
+      ctx_.runtime, ctx_.settings.request_timeout,
+      [this, uid](const ack&) {
+        if (orphans_.erase(uid) == 0) return;
+        memories_.erase(uid);
+        ask(
+            ctx_.store, ctx_.settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
+            store_commit{{{memory_prefix + uid, "", 0}}});
+      },
+      [this, uid](const caf::error&) { after(ctx_.settings.resync, [this, uid] { remove_orphan(uid); }); },
+      remove_sandbox{uid, false});
 }
 
 } // namespace podium

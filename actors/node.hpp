@@ -50,6 +50,7 @@ private:
   void finish(const std::string& uid);
   void forget(const std::string& uid);
   void remove_orphans();
+  void remove_orphan(const std::string& uid);
 
   // The node object (node_registration.cpp).
   void register_node();
@@ -70,6 +71,8 @@ private:
   clock_time last_report_{};
   bool up_ = false;
   // Volatile.
+  clock_time relist_at_{};
+  bool sweep_ = false;
   deadline_set::id status_timer_ = 0, lease_timer_ = 0;
 };
 

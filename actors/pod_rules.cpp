@@ -13,7 +13,7 @@ struct counts {
   int running = 0, waiting = 0, stopped = 0, stopped_for_good = 0, succeeded = 0, unknown = 0;
 };
 
-counts count(const pod_spec& spec, const std::vector<container_status>& statuses) {
+counts count(const pod_spec& spec, const pod_memory& memory, const std::vector<container_status>& statuses) {
   counts n;
   for (auto& c : spec.containers) {
     auto s = std::find_if(statuses.begin(), statuses.end(), [&](auto& x) { return x.name.value == c.name; });
@@ -22,15 +22,21 @@ counts count(const pod_spec& spec, const std::vector<container_status>& statuses
       continue;
     }
     auto policy = restart_policy_of(spec, c);
+    auto known = memory.containers.find(c.name);
+    auto comes_again = [&](int32_t exit_code) {
+      return should_restart(policy, exit_code)
+             || (known != memory.containers.end() && known->second.kill
+                 && will_restart(policy, known->second));
+    };
     if (s->state.running) {
       ++n.running;
     } else if (s->state.terminated) {
       ++n.stopped;
       if (s->state.terminated->exit_code == 0) ++n.succeeded;
-      if (!should_restart(policy, s->state.terminated->exit_code)) ++n.stopped_for_good;
+      if (!comes_again(s->state.terminated->exit_code)) ++n.stopped_for_good;
     } else if (s->state.waiting && s->last_state.terminated) {
       ++n.stopped;
-      if (!should_restart(policy, s->last_state.terminated->exit_code)) ++n.stopped_for_good;
+      if (!comes_again(s->last_state.terminated->exit_code)) ++n.stopped_for_good;
     } else if (s->state.waiting) {
       ++n.waiting;
     } else {
@@ -86,7 +92,7 @@ std::vector<condition> conditions_of(const pod_facts& facts, const pod_status& s
 std::string pod_phase_of(const pod_facts& facts, const std::vector<container_status>& statuses) {
   for (auto& known : {facts.memory->phase, facts.object->status.phase})
     if (terminal_phase(known)) return known;
-  auto n = count(facts.object->spec, statuses);
+  auto n = count(facts.object->spec, *facts.memory, statuses);
   if (facts.memory->reason == "DeadlineExceeded" || facts.memory->reason == "Evicted") return "Failed";
   if (n.waiting > 0) return facts.terminal ? "Failed" : "Pending";
   if (n.running > 0 && n.unknown == 0) return "Running";

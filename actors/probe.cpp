@@ -97,7 +97,8 @@ void probe::run() {
           arm_tick(nanoseconds{0});
         }
       },
-      [this](const caf::error&) { running_ = false; }, run_probe{target_.key, target_.pod_ip, spec_});
+      [this](const caf::error&) { running_ = tick_missed_ = false; },
+      run_probe{target_.key, target_.pod_ip, spec_});
 }
 
 void probe::finished(const probe_outcome& outcome) {

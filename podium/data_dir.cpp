@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 
+#include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <openssl/evp.h>
@@ -31,23 +32,66 @@ std::string base64(const std::string& text) {
 
 } // namespace
 
+namespace {
+
+/// Opens `path` and locks it for this process alone.
+caf::expected<int> lock_file(const std::string& path, const std::string& dir) {
+  auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return errno_error("cannot open " + path, errno);
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  ::close(fd);
+  return make_error(errc::conflict,
+                    "another podium runs on " + dir
+                        + ": stop it with `podium down`, or give this one its own --data-dir, --run-dir and "
+                          "--listen, and in --config its own network.bridge and network.podCIDR");
+}
+
+} // namespace
+
 caf::expected<data_dir_lock> data_dir_lock::take(const config::settings& settings) {
   for (auto& dir : {settings.data_dir, settings.run_dir})
     if (auto err = make_private(dir)) return err;
-  auto path = settings.data_dir + "/lock";
-  auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return errno_error("cannot open " + path, errno);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    ::close(fd);
-    return make_error(errc::conflict,
-                      "another podium runs on " + settings.data_dir
-                          + ": stop it with `podium down`, or give this one its own --data-dir");
+  auto data = lock_file(settings.data_dir + "/lock", settings.data_dir);
+  if (!data) return data.error();
+  auto pid_path = pid_file_of(settings);
+  auto pid = lock_file(pid_path, settings.run_dir);
+  if (!pid) {
+    ::close(*data);
+    return pid.error();
   }
-  return data_dir_lock{fd};
+  auto text = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(*pid, 0) != 0 || ::pwrite(*pid, text.data(), text.size(), 0) < 0) {
+    auto err = errno_error("cannot write " + pid_path, errno);
+    ::close(*data);
+    ::close(*pid);
+    return err;
+  }
+  return data_dir_lock{*data, *pid, pid_path};
 }
 
 data_dir_lock::~data_dir_lock() {
-  if (fd_ >= 0) ::close(fd_);
+  if (data_fd_ < 0) return;
+  ::unlink(pid_path_.c_str());
+  ::close(pid_fd_);
+  ::close(data_fd_);
+}
+
+std::string pid_file_of(const config::settings& settings) {
+  return settings.run_dir + "/podium.pid";
+}
+
+caf::expected<pid_t> running_daemon(const config::settings& settings) {
+  auto none = [&] { return make_error(errc::not_found, "no podium runs on " + settings.run_dir); };
+  auto fd = ::open(pid_file_of(settings).c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return none();
+  // A file that can be locked was left by a daemon that is dead: its number may be somebody else's by now.
+  bool alive = ::flock(fd, LOCK_SH | LOCK_NB) != 0;
+  char text[32] = {};
+  auto n = alive ? ::pread(fd, text, sizeof text - 1, 0) : 0;
+  ::close(fd);
+  auto pid = n > 0 ? static_cast<pid_t>(std::strtol(text, nullptr, 10)) : 0;
+  if (pid <= 1) return none();
+  return pid;
 }
 
 std::string kubeconfig_text(const std::string& url, const std::string& ca, const std::string& certificate,

@@ -1,13 +1,14 @@
 // The podium command: up (the daemon), down, settings, check, version.
 #include "config/manifest.hpp"
 #include "core/error.hpp"
+#include "podium/data_dir.hpp"
 #include "podium/engine.hpp"
 #include "podium/follow.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <csignal>
-#include <fstream>
+#include <cstring>
 #include <iostream>
 #include <poll.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -111,17 +112,14 @@ int up(const options& o) {
   if (!settings) return fail(message_of(settings.error()));
   spdlog::set_default_logger(spdlog::stderr_color_mt("podium"));
   spdlog::set_level(spdlog::level::from_str(settings->log_level));
-  auto pid_file = settings->run_dir + "/podium.pid";
   auto daemon = engine::start(*settings);
   if (!daemon) return fail(message_of(daemon.error()));
-  std::ofstream(pid_file) << ::getpid() << "\n";
   if (o.follow || !o.manifests.empty()) follow_pods(**daemon, stdout);
   std::cout << "podium is ready: " << (*daemon)->api_url() << ", kubectl --kubeconfig "
             << (*daemon)->kubeconfig_path() << " get pods" << std::endl;
   auto applied = apply_all(**daemon, o.manifests);
   auto code = applied ? serve(**daemon, *applied) : fail(message_of(applied.error()));
   daemon->reset();
-  ::unlink(pid_file.c_str());
   return code;
 }
 
@@ -129,11 +127,11 @@ int up(const options& o) {
 int down(const options& o) {
   auto settings = load_settings(o);
   if (!settings) return fail(message_of(settings.error()));
-  pid_t pid = 0;
-  std::ifstream(settings->run_dir + "/podium.pid") >> pid;
-  if (pid <= 0) return fail("no podium runs on " + settings->run_dir);
-  auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (fd < 0 || ::kill(pid, SIGUSR2) != 0) return fail("no podium runs on " + settings->run_dir);
+  auto pid = running_daemon(*settings);
+  if (!pid) return fail(message_of(pid.error()));
+  auto fd = static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0));
+  if (fd < 0 || ::syscall(SYS_pidfd_send_signal, fd, SIGUSR2, nullptr, 0) != 0)
+    return fail("the daemon cannot be reached: " + std::string{std::strerror(errno)});
   pollfd ended{fd, POLLIN, 0};
   auto n = ::poll(&ended, 1, 180'000);
   ::close(fd);

@@ -225,7 +225,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
     for (size_t i = 0; i < job.reasons.size(); ++i)
       text += (i ? "; " : "") + job.reasons[i];
     auto code = code_of(job.last_error);
-    auto keep = code == errc::no_space || code == errc::too_large || code == errc::timeout;
+    auto keep = code == errc::no_space || code == errc::too_large;
     return make_error(keep ? code : errc::image_pull, std::move(text));
   }
 

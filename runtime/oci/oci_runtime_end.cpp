@@ -47,6 +47,8 @@ void oci_runtime::ask(const wait_container& request, answer<container_exit> done
     return done(make_error(errc::not_found, "container " + request.key.name + " attempt "
                                                 + std::to_string(request.key.attempt) + " is unknown"));
   if (c->at == instance::step::exited) return done(exit_of(c->file));
+  // Who asks again gave up on its earlier question: a long life must not gather them.
+  if (c->on_exit.size() >= 4) c->on_exit.erase(c->on_exit.begin());
   c->on_exit.push_back(std::move(done));
 }
 

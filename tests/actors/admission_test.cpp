@@ -48,6 +48,11 @@ BOOST_AUTO_TEST_CASE(a_rejected_pod_fails_and_can_be_deleted) {
   BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Failed"; }, 10s));
   BOOST_TEST(w.pod_of("p").status.reason == "UnsupportedPodSpec");
   BOOST_TEST(w.world->list("", w.sim.now()).sandboxes.empty());
+  // A restarted daemon has no memory of it, and leaves its reason alone.
+  w.sim.kill(w.node);
+  w.start_node();
+  w.sim.run_for(90s);
+  BOOST_TEST(w.pod_of("p").status.reason == "UnsupportedPodSpec");
   w.remove("p");
   BOOST_TEST(w.wait([&] { return !w.get("p"); }, 5s));
 }

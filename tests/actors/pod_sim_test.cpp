@@ -307,4 +307,70 @@ BOOST_AUTO_TEST_CASE(the_same_seed_gives_the_same_trace) {
   BOOST_TEST(run(1) != run(2));
 }
 
+BOOST_AUTO_TEST_CASE(a_container_that_failed_its_probe_restarts_whatever_its_exit_code) {
+  struct row {
+    const char* policy;
+    int restarts;
+    const char* phase;
+  };
+  for (auto& r :
+       {row{"OnFailure", 1, "Running"}, row{"Always", 1, "Running"}, row{"Never", 0, "Succeeded"}}) {
+    node_world w;
+    sim_profile p;
+    p.execs = {{"*", 0s, 20s, 0}, {"*", 20s, forever, 1}};
+    p.signals[15] = {0s, 0}; // it takes SIGTERM and ends well
+    w.world->set_profile("*", p);
+    w.start_node();
+    w.sim.run_for(100s);
+    w.create(pod_manifest(
+        "p", {box("c", {{"livenessProbe", exec_probe({{"periodSeconds", 5}, {"failureThreshold", 1}})}})},
+        {{"restartPolicy", r.policy}}));
+    w.sim.run_for(35s);
+    BOOST_TEST(w.status_of("p", "c").restart_count == r.restarts, r.policy);
+    BOOST_TEST(w.phase("p") == r.phase, r.policy);
+    w.check_invariants();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(another_image_replaces_the_container_and_forgets_the_back_off) {
+  node_world w;
+  w.images->set("typo", {.fail_pulls = -1});
+  w.start_node();
+  auto change = [&](const char* image) {
+    auto document = w.get("p")->document();
+    document.at("spec").at("containers").as_array()[0].as_object()["image"] = image;
+    update_object update;
+    update.key = {"pods", "default", "p"};
+    update.document = make_document(std::move(document));
+    BOOST_REQUIRE(w.sim.ask<object_ref>(w.registry, update));
+  };
+  w.create(pod_manifest("p", {box("c", {{"image", "typo"}})}, {{"restartPolicy", "Never"}}));
+  w.sim.run_for(200s); // deep in ImagePullBackOff
+  change("busybox");
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 5s));
+  change("busybox:2");
+  BOOST_REQUIRE(
+      w.wait([&] { return w.status_of("p", "c").restart_count == 1 && w.status_of("p", "c").ready; }, 60s));
+  BOOST_TEST(w.status_of("p", "c").image.value == "busybox:2");
+  BOOST_TEST(w.phase("p") == "Running");
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_word_between_node_and_pod_is_said_again) {
+  // Every update to the pod is lost for a while, its deletion and its removal included.
+  for (auto grace : {int64_t{-1}, int64_t{0}}) {
+    node_world w;
+    fault_script deaf(1, {{.receiver = "node/default/p", .message = "pod_update"}});
+    w.start_node();
+    w.create(pod_manifest("p", {box("c")}));
+    BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 10s));
+    w.sim.env()->set_faults(&deaf);
+    w.remove("p", grace);
+    w.sim.run_for(20s);
+    BOOST_TEST(deaf.met(0) > 0u);
+    w.sim.env()->set_faults(nullptr);
+    BOOST_TEST(w.wait([&] { return !w.get("p") && w.world->list("", w.sim.now()).sandboxes.empty(); }, 150s),
+               grace);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
