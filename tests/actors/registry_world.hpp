@@ -88,10 +88,13 @@ struct registry_world {
   template <class Reply, class Handle, class Message>
   std::shared_ptr<got<Reply>> ask(const Handle& to, Message message) {
     auto out = std::make_shared<got<Reply>>();
-    sys->spawn([out, to, message = std::move(message)](caf::event_based_actor* self) {
-      self->request(to, caf::infinite, message)
-          .then([out](const Reply& r) { out->value = r; }, [out](caf::error& e) { out->error = e; });
-    });
+    // With an argument: CAF binds a reference to nothing without one.
+    sys->spawn(
+        [out, to, message = std::move(message)](caf::event_based_actor* self, int) {
+          self->request(to, caf::infinite, message)
+              .then([out](const Reply& r) { out->value = r; }, [out](caf::error& e) { out->error = e; });
+        },
+        0);
     return out;
   }
   template <class Reply, class Message>

@@ -71,12 +71,13 @@ struct world {
   }
   // Clean-up after a pull runs in the pool: once both threads have met, what came before is done.
   void settle() {
-    std::barrier both{2};
+    // Shared: the slower thread still looks at it when the faster one has told us.
+    auto both = std::make_shared<std::barrier<>>(2);
     for (int i = 0; i < 2; ++i)
-      BOOST_REQUIRE(pool->submit([&] { both.arrive_and_wait(); }, {}));
-    std::promise<void> done;
-    BOOST_REQUIRE(pool->submit([&] { done.set_value(); }, {}));
-    done.get_future().get();
+      BOOST_REQUIRE(pool->submit([both] { both->arrive_and_wait(); }, {}));
+    auto done = std::make_shared<std::promise<void>>();
+    BOOST_REQUIRE(pool->submit([done] { done->set_value(); }, {}));
+    done->get_future().get();
   }
 };
 
