@@ -17,6 +17,12 @@ void image_puller::on_start() {
   pulls_.clear();
 }
 
+void image_puller::ended() {
+  // A promise holds its own actor: kept, it would keep the dead one for ever.
+  open_.clear();
+  pulls_.clear();
+}
+
 image_puller::behavior_type image_puller::handlers() {
   return {[this](const ensure_image& request) {
     auto answer_later = this->make_response_promise<image_info>();

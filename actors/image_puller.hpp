@@ -12,6 +12,7 @@ public:
 protected:
   behavior_type handlers() override;
   void on_start() override;
+  void ended() override;
 
 private:
   using promise = caf::typed_response_promise<image_info>;
