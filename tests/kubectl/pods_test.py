@@ -247,9 +247,11 @@ class History(DaemonTest):
 
 class Delete(DaemonTest):
     def test_graceful(self):
-        script = "trap 'echo stopping; sleep 1; exit 0' TERM; while true; do sleep 0.1; done"
-        self.create(pod("graceful", container(script=script), grace=20))
-        self.daemon.wait_running("graceful")
+        # Ready says that the trap is set: a SIGTERM before it is lost on a PID 1, and the grace would pass.
+        script = "trap 'echo stopping; sleep 1; exit 0' TERM; touch /tmp/armed; while true; do sleep 0.1; done"
+        armed = {"exec": {"command": ["test", "-e", "/tmp/armed"]}, "periodSeconds": 1}
+        self.create(pod("graceful", container(script=script, readinessProbe=armed), grace=20))
+        self.daemon.wait_pod("graceful", lambda p: condition(p, "Ready").get("status") == "True", what="ready")
         self.daemon.api.call("DELETE", f"{pods_path()}/graceful")
         going = self.daemon.pod("graceful")
         self.assertEqual(20, going["metadata"]["deletionGracePeriodSeconds"])
