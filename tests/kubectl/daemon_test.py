@@ -240,8 +240,12 @@ class FullDisk(LifeCase):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(daemon.data)], check=True)
         self.addCleanup(lambda: subprocess.run(["umount", "-l", str(daemon.data)], check=False, capture_output=True))
         daemon.start()
-        daemon.create(pod("watched", container(script="until [ -e /tmp/go ]; do sleep 0.2; done; exit 1")))
-        running = daemon.wait_running("watched")
+        healthy = {"exec": {"command": ["test", "!", "-e", "/dev/shm/sick"]}, "periodSeconds": 1, "failureThreshold": 1}
+        daemon.create(pod("killed", container(script="exec sleep 3600")),
+                      pod("probed", container(script="exec sleep 3600", livenessProbe=healthy), grace=1))
+        main = {}
+        for name in ("killed", "probed"):
+            main[name] = self.main_process(daemon, daemon.wait_running(name)["metadata"]["uid"])
         filler = daemon.data / "filler"
         with open(filler, "wb", buffering=0) as file:
             try:
@@ -261,16 +265,21 @@ class FullDisk(LifeCase):
             refused = daemon.api.request("POST", pods_path(), pod(f"too-much-{attempts}", annotations={"fill": "x" * 100_000}))
         self.assertIn(refused[0], (500, 503, 507), refused)
         self.assertRegex(refused[2].decode().lower(), r"space|full|disk")
-        # Reading goes on, and so does supervision: the probe-less container that is killed is started again.
-        self.assertEqual(200, daemon.api.request("GET", f"{pods_path()}/watched")[0])
+        # Reading goes on, and so does supervision: a probe that fails now has its container killed.
+        self.assertEqual(200, daemon.api.request("GET", f"{pods_path()}/killed")[0])
+        ending = os.pidfd_open(main["probed"])
+        self.addCleanup(os.close, ending)
+        open(f"/proc/{main['probed']}/root/dev/shm/sick", "w", encoding="ascii").close()
+        self.assertTrue(select.select([ending], [], [], deadline(30))[0], "the failed probe killed nobody\n" + daemon.log_tail())
+        # An exit that cannot be written down now is written when there is room.
+        os.kill(main["killed"], signal.SIGKILL)
         self.assertTrue(daemon.alive())
         filler.unlink()
         for number in range(attempts + 1):
             name = "too-much" if number == 0 else f"too-much-{number}"
             daemon.api.request("DELETE", f"{pods_path()}/{name}", {"gracePeriodSeconds": 0})
-        main = self.main_process(daemon, running["metadata"]["uid"])
-        open(f"/proc/{main}/root/tmp/go", "w", encoding="ascii").close()
-        daemon.wait_pod("watched", lambda p: restarts(p) >= 1, what="restarted")
+        for name in main:
+            daemon.wait_pod(name, lambda p: restarts(p) >= 1 and all_running(p), what="running again")
         daemon.create(pod("fits-again"))
         daemon.wait_running("fits-again")
 
