@@ -177,6 +177,28 @@ class Limits(DaemonTest):
             self.assertEqual(qos, self.daemon.wait_running(name)["status"]["qosClass"])
 
 
+class Runc(DaemonTest):
+    """The same life by the other OCI runtime: what a host without crun gets."""
+    settings = {"runtime": "runc"}
+
+    def test_a_pod_lives_and_dies(self):
+        self.assertIn("runc://", self.daemon.api.get("/api/v1/nodes")["items"][0]["status"]["nodeInfo"]["containerRuntimeVersion"])
+        probe = {"exec": {"command": ["test", "!", "-e", "/tmp/sick"]}, "periodSeconds": 1, "failureThreshold": 1}
+        self.create(pod("by-runc", container(script="echo hello; " + SLEEP, livenessProbe=probe), grace=1))
+        self.daemon.wait_running("by-runc")
+        self.assertEqual("hello\n", self.kubectl("logs", "by-runc").out)
+        api = self.daemon.api
+        ended = Stream(api, f"{pods_path()}/by-runc", "exec", container="main", stdout="true", command=["sh", "-c", "touch /tmp/sick; exit 3"])
+        self.assertEqual("3", ended.finish()["details"]["causes"][0]["message"])
+        self.daemon.wait_pod("by-runc", lambda p: restarts(p) >= 1 and all_running(p), what="restarted")
+        self.kubectl("delete", "pod", "by-runc")
+
+    def test_the_memory_limit(self):
+        self.create(pod("eater", container(command=["tail", "/dev/zero"], resources={"limits": {"memory": "64Mi"}}), restartPolicy="Never"))
+        ended = self.daemon.wait_pod("eater", terminated, what="terminated")
+        self.assertEqual((137, "OOMKilled"), (terminated(ended)["exitCode"], terminated(ended)["reason"]))
+
+
 class Network(DaemonTest):
     def test_two_containers_of_one_pod_meet_on_localhost(self):
         self.create(pod("meet", container("web", "mkdir /www; echo hello from web > /www/index.html; exec httpd -f -p 8080 -h /www"),
