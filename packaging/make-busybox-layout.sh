@@ -66,22 +66,24 @@ cat > "$work/config.json" <<EOF
 {"created":"1970-01-01T00:00:00Z","architecture":"$arch","os":"linux","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:$diff_id"]},"history":[{"created":"1970-01-01T00:00:00Z","created_by":"make-busybox-layout"}]}
 EOF
 
-# blob FILE: stores it by its digest and prints "<hex> <bytes>".
+# blob FILE: stores it by its digest; leaves that in $hex and its size in $bytes.
 out=$work/layout
 mkdir -p "$out/blobs/sha256"
 blob() {
   hex=$(sha256sum "$1" | cut -d ' ' -f 1)
   cp "$1" "$out/blobs/sha256/$hex"
-  echo "$hex $(wc -c < "$1" | tr -d ' ')"
+  bytes=$(wc -c < "$1" | tr -d ' ')
 }
-set -- $(blob "$work/layer.tar.gz") $(blob "$work/config.json")
+blob "$work/layer.tar.gz"
+layer_hex=$hex layer_bytes=$bytes
+blob "$work/config.json"
 cat > "$work/manifest.json" <<EOF
-{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:$3","size":$4},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:$1","size":$2}]}
+{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:$hex","size":$bytes},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:$layer_hex","size":$layer_bytes}]}
 EOF
-set -- $(blob "$work/manifest.json")
+blob "$work/manifest.json"
 echo '{"imageLayoutVersion":"1.0.0"}' > "$out/oci-layout"
 cat > "$out/index.json" <<EOF
-{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:$1","size":$2,"platform":{"architecture":"$arch","os":"linux"},"annotations":{"org.opencontainers.image.ref.name":"docker.io/library/busybox:latest"}}]}
+{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:$hex","size":$bytes,"platform":{"architecture":"$arch","os":"linux"},"annotations":{"org.opencontainers.image.ref.name":"docker.io/library/busybox:latest"}}]}
 EOF
 
 # The blobs come first and the index last: who reads DIR meanwhile sees the old image or the new one.
