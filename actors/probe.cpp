@@ -5,7 +5,8 @@
 namespace podium {
 namespace {
 
-// A result that was an error is tried again within the tick. Source: pod-semantics §0.
+// A probe that could not be run is tried again at once, so often in all within one tick. Source:
+// pod-semantics §0 and §1.2.11 (the prober's maxProbeRetries).
 constexpr int max_tries = 3;
 
 nanoseconds seconds_or(int32_t value, int32_t fallback) {
@@ -78,20 +79,23 @@ void probe::tick() {
     over_ = true;
     cancel(next_tick_);
   } else if (decision.what == probe_tick::run) {
-    run();
+    run(max_tries);
   }
 }
 
-void probe::run() {
+void probe::run(int tries) {
   running_ = true;
-  auto timeout = seconds_or(spec_.timeout_seconds, 1) * max_tries + std::chrono::seconds{10};
+  auto timeout = seconds_or(spec_.timeout_seconds, 1) + std::chrono::seconds{10};
   auto id = target_.container_id;
   ask(
       ctx_->prober, timeout,
-      [this, id](const probe_outcome& outcome) {
+      [this, id, tries](const probe_outcome& outcome) {
         running_ = false;
         // What was asked of an instance that has ended says nothing of the next.
-        if (id == target_.container_id && target_.running) finished(outcome);
+        if (id == target_.container_id && target_.running) {
+          if (outcome.verdict == probe_verdict::error && tries > 1) return run(tries - 1);
+          finished(outcome);
+        }
         if (tick_missed_) {
           tick_missed_ = false;
           arm_tick(nanoseconds{0});

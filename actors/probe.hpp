@@ -20,7 +20,7 @@ protected:
 private:
   void arm_tick(nanoseconds delay);
   void tick();
-  void run();
+  void run(int tries);
   void finished(const probe_outcome& outcome);
   void report(const std::string& output);
 

@@ -355,6 +355,27 @@ BOOST_AUTO_TEST_CASE(another_image_replaces_the_container_and_forgets_the_back_o
   BOOST_TEST(w.phase("p") == "Running");
 }
 
+BOOST_AUTO_TEST_CASE(a_probe_that_cannot_be_run_is_tried_three_times_a_tick) {
+  // Each try takes 100 ms: two fail, and the third finds the port.
+  for (auto broken : {150ms, 250ms}) {
+    node_world w;
+    sim_profile p;
+    p.ports = {{.port = 8080, .until = broken, .latency = 100ms, .transport_error = "no route"},
+               {.port = 8080}};
+    w.world->set_profile("*", p);
+    w.start_node();
+    w.sim.run_for(100s);
+    json_object readiness{{"httpGet", {{"path", "/"}, {"port", 8080}}}, {"periodSeconds", 10}};
+    w.create(pod_manifest("p", {box("c", {{"readinessProbe", readiness}})}));
+    BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 5s));
+    bool found = broken < 200ms;
+    BOOST_TEST(w.wait([&] { return w.condition_of("p", "Ready") == "True"; }, 2s) == found);
+    // Three tries that came to nothing are said once, and change nothing.
+    BOOST_TEST(w.events_with("Unhealthy") == (found ? 0u : 1u));
+    BOOST_TEST(w.wait([&] { return w.condition_of("p", "Ready") == "True"; }, 10s));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_word_between_node_and_pod_is_said_again) {
   // Every update to the pod is lost for a while, its deletion and its removal included.
   for (auto grace : {int64_t{-1}, int64_t{0}}) {
