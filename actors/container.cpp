@@ -12,7 +12,7 @@ container::container(caf::actor_config& cfg, node_context_ptr ctx, std::string p
 }
 
 void container::on_start() {
-  busy_ = fetching_ = watching_ = settled_ = false;
+  busy_ = fetching_ = retrying_ = watching_ = settled_ = false;
   ++operation_;
   wake_ = 0;
   image_id_.clear();
@@ -68,17 +68,22 @@ void container::take_goal(const container_goal& goal) {
     image_id_.clear();
     memory_.pull = {};
     memory_.back_off = {};
-    if (fetching_) begin(), busy_ = fetching_ = false;
+    if (fetching_ || retrying_) begin(), busy_ = fetching_ = false;
   }
   if (goal_.wish == container_wish::stop) {
-    // Nobody waits for an image that is not wanted any more.
-    if (fetching_) begin(), busy_ = fetching_ = false;
+    // Nobody waits for an image, or for the next try of a start, that is not wanted any more.
+    if (fetching_ || retrying_) begin(), busy_ = fetching_ = false;
     kill_for("termination", "Stopping container " + spec().name, goal_.grace_seconds);
-  } else if (image_changed(spec(), memory_)) {
-    kill_for("spec", "Container " + spec().name + " definition changed, will be restarted", {});
+  } else {
+    replace_if_changed();
   }
   tell_probes();
   step();
+}
+
+void container::replace_if_changed() {
+  if (image_changed(spec(), memory_))
+    kill_for("spec", "Container " + spec().name + " definition changed, will be restarted", {});
 }
 
 void container::take_probe(const probe_report& probe) {
@@ -116,12 +121,13 @@ void container::kill_for(const std::string& reason, const std::string& message,
 
 uint64_t container::begin() {
   busy_ = true;
+  retrying_ = false;
   return ++operation_;
 }
 
 bool container::current(uint64_t operation) {
   if (operation != operation_) return false;
-  busy_ = fetching_ = false;
+  busy_ = fetching_ = retrying_ = false;
   return true;
 }
 

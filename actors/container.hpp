@@ -37,7 +37,8 @@ private:
   void fetch_image();
   void fetch_failed(const caf::error& err);
   void create();
-  void created(const container_created& answer);
+  void created(instance_memory next, const std::string& image);
+  void replace_if_changed();
   void start();
   void started(const container_started& answer);
   void start_failed(const caf::error& err);
@@ -48,6 +49,7 @@ private:
   void run_hook(const lifecycle_handler& hook, nanoseconds limit,
                 std::function<void(const std::string& error)> then);
   void signal(int32_t number);
+  void remove_unstarted();
   void resync_with_runtime();
   void retry_soon();
   void retry_later(const std::string& reason, const caf::error& err);
@@ -71,7 +73,7 @@ private:
   std::string last_report_;
   // Volatile.
   uint64_t operation_ = 0;
-  bool busy_ = false, fetching_ = false, watching_ = false, settled_ = false;
+  bool busy_ = false, fetching_ = false, retrying_ = false, watching_ = false, settled_ = false;
   std::string image_id_;
   deadline_set::id wake_ = 0;
   std::string back_off_event_;

@@ -12,10 +12,16 @@ void container::create() {
   auto& pod = goal_.pod->as_pod();
   auto request = make_create_container(*goal_.pod, pod, spec(), amount_of(ctx_->machine.capacity, "memory"),
                                        memory_.next_attempt.value_or(0), image_id_);
+  // The pod may have another image by the time of the answer: what was made is what was asked for.
+  instance_memory made;
+  made.attempt = request.key.attempt;
+  made.image_id = request.image_id;
   ask(
       ctx_->runtime, ctx_->settings.request_timeout,
-      [this, op](const container_created& answer) {
-        if (current(op)) created(answer);
+      [this, op, made, image = request.image](const container_created& answer) mutable {
+        if (!current(op)) return;
+        made.container_id = answer.container_id;
+        created(std::move(made), image);
       },
       [this, op](const caf::error& err) {
         if (!current(op)) return;
@@ -28,11 +34,7 @@ void container::create() {
       request);
 }
 
-void container::created(const container_created& answer) {
-  instance_memory next;
-  next.attempt = memory_.next_attempt.value_or(0);
-  next.container_id = answer.container_id;
-  next.image_id = image_id_;
+void container::created(instance_memory next, const std::string& image) {
   auto before = std::move(memory_.current);
   // Two instances are shown, and so kept: the one before the last goes.
   if (memory_.previous && before)
@@ -47,15 +49,17 @@ void container::created(const container_created& answer) {
   }
   memory_.current = std::move(next);
   memory_.next_attempt.reset();
-  memory_.image = spec().image;
+  memory_.image = image;
   memory_.waiting_reason = memory_.waiting_message = {};
   memory_.kill.reset();
   event("Normal", "Created", "Created container: " + spec().name);
+  replace_if_changed();
   step();
 }
 
 void container::retry_soon() {
   auto op = begin();
+  retrying_ = true;
   after(std::chrono::seconds{1}, [this, op] {
     if (current(op)) step();
   });
@@ -67,6 +71,7 @@ void container::retry_later(const std::string& reason, const caf::error& err) {
   memory_.waiting_message = message_of(err);
   event("Warning", "Failed", "Error: " + memory_.waiting_message);
   auto op = begin();
+  retrying_ = true;
   after(ctx_->settings.sandbox_retry, [this, op] {
     if (current(op)) step();
   });
@@ -247,28 +252,39 @@ void container::signal(int32_t number) {
       ctx_->runtime, ctx_->settings.request_timeout,
       [this, op, number](const ack&) {
         if (!current(op)) return;
-        // One that was killed before it ran will tell no exit.
-        if (number == 9 && memory_.current && memory_.current->phase == container_phase::created) {
-          container_exit exit;
-          exit.key = key();
-          exit.exit_code = 137;
-          exit.reason = "ContainerStatusUnknown";
-          exit.message = "The container was removed before it was started";
-          exit.finished_at = wall_now();
-          note_exit(memory_, exit);
-        }
+        if (number == 9 && memory_.current && memory_.current->phase == container_phase::created)
+          return remove_unstarted();
         // A process in an uninterruptible wait outlives SIGKILL: it is sent again.
         if (number == 9 && memory_.kill) memory_.kill->deadline = {wall_now() + std::chrono::seconds{5}};
         step();
       },
       [this, op](const caf::error&) {
-        if (!current(op)) return;
-        auto retry = begin();
-        after(std::chrono::seconds{1}, [this, retry] {
-          if (current(retry)) step();
-        });
+        if (current(op)) retry_soon();
       },
       signal_container{key(), number});
+}
+
+void container::remove_unstarted() {
+  auto op = begin();
+  ask(
+      ctx_->runtime, ctx_->settings.request_timeout,
+      [this, op](const ack&) {
+        if (!current(op)) return;
+        // One that never ran will tell no exit.
+        container_exit exit;
+        exit.key = key();
+        exit.exit_code = 137;
+        exit.reason = "ContainerStatusUnknown";
+        exit.message = "The container was removed before it was started";
+        exit.finished_at = wall_now();
+        note_exit(memory_, exit);
+        step();
+      },
+      // A start whose answer was lost: it has been sent SIGKILL, and ends in a moment.
+      [this, op](const caf::error&) {
+        if (current(op)) retry_soon();
+      },
+      remove_container{key(), true});
 }
 
 } // namespace podium

@@ -355,6 +355,29 @@ BOOST_AUTO_TEST_CASE(another_image_replaces_the_container_and_forgets_the_back_o
   BOOST_TEST(w.phase("p") == "Running");
 }
 
+BOOST_AUTO_TEST_CASE(an_image_that_changes_while_its_container_is_made_is_not_taken_for_the_old_one) {
+  node_world w;
+  sim_profile slow;
+  slow.create_delay = 5s;
+  w.world->set_profile("*", slow);
+  w.start_node();
+  w.create(pod_manifest("p", {box("c", {{"image", "busybox:1"}})}));
+  w.sim.run_for(2s); // the first instance is being made
+  auto document = w.get("p")->document();
+  document.at("spec").at("containers").as_array()[0].as_object()["image"] = "busybox:2";
+  update_object update;
+  update.key = {"pods", "default", "p"};
+  update.document = make_document(std::move(document));
+  BOOST_REQUIRE(w.sim.ask<object_ref>(w.registry, update));
+  BOOST_REQUIRE(w.wait([&] { return w.status_of("p", "c").ready; }, 30s));
+  BOOST_TEST(w.status_of("p", "c").image.value == "busybox:2");
+  std::string runs;
+  for (auto& record : w.world->list("", w.sim.now()).containers)
+    if (record.phase == container_phase::running) runs += record.image + ' ';
+  BOOST_TEST(runs == "busybox:2 ");
+  w.check_invariants();
+}
+
 BOOST_AUTO_TEST_CASE(a_probe_that_cannot_be_run_is_tried_three_times_a_tick) {
   // Each try takes 100 ms: two fail, and the third finds the port.
   for (auto broken : {150ms, 250ms}) {
