@@ -13,7 +13,7 @@ pod_supervisor::pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std
 
 void pod_supervisor::on_start() {
   busy_ = has_sandbox_ = false;
-  deadline_ = 0;
+  deadline_ = sandbox_retry_ = teardown_retry_ = 0;
   if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
   last_report_.clear();
   spawn_containers();
@@ -97,8 +97,10 @@ void pod_supervisor::step() {
   if (busy_) return report();
   if (memory_.terminating) {
     // A finished pod keeps its records and logs until it is deleted; then they go too.
-    if (all_settled() && (!torn_down_ || (records_kept_ && gone()))) tear_down();
-  } else if (!has_sandbox_) {
+    // The end does not wait for the next try of a sandbox that could not be made.
+    cancel(sandbox_retry_);
+    if (all_settled() && !teardown_retry_ && (!torn_down_ || (records_kept_ && gone()))) tear_down();
+  } else if (!has_sandbox_ && !sandbox_retry_) {
     make_sandbox();
   }
   report();
@@ -119,13 +121,9 @@ void pod_supervisor::make_sandbox() {
         step();
       },
       [this](const caf::error& err) {
+        busy_ = false;
         event("Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + message_of(err));
-        after(ctx_->settings.sandbox_retry, [this] {
-          busy_ = false;
-          step();
-        });
-        // An end does not wait for the next try.
-        if (memory_.terminating) busy_ = false;
+        retry_later(sandbox_retry_);
       },
       make_create_sandbox(*object_, object_->as_pod()));
 }
@@ -143,12 +141,18 @@ void pod_supervisor::tear_down() {
         step();
       },
       [this](const caf::error&) {
-        after(ctx_->settings.sandbox_retry, [this] {
-          busy_ = false;
-          step();
-        });
+        busy_ = false;
+        retry_later(teardown_retry_);
       },
       remove_sandbox{object_->uid(), keep});
+}
+
+void pod_supervisor::retry_later(deadline_set::id& wait) {
+  wait = after(ctx_->settings.sandbox_retry, [this, &wait] {
+    wait = 0;
+    step();
+  });
+  step();
 }
 
 void pod_supervisor::watch_deadline() {

@@ -33,6 +33,8 @@ private:
 
   void make_sandbox();
   void tear_down();
+  /// Steps again after a while; `wait` is not 0 until then.
+  void retry_later(deadline_set::id& wait);
   void spawn_containers();
   void spawn_container(size_t index);
   void tell_containers(bool again = false);
@@ -52,7 +54,7 @@ private:
   std::string last_report_, last_goal_;
   // Volatile.
   bool busy_ = false, has_sandbox_ = false;
-  deadline_set::id deadline_ = 0, resync_ = 0;
+  deadline_set::id deadline_ = 0, resync_ = 0, sandbox_retry_ = 0, teardown_retry_ = 0;
 };
 
 } // namespace podium

@@ -378,6 +378,38 @@ BOOST_AUTO_TEST_CASE(an_image_that_changes_while_its_container_is_made_is_not_ta
   w.check_invariants();
 }
 
+BOOST_AUTO_TEST_CASE(an_end_does_not_wait_for_the_next_try_of_a_start) {
+  for (bool sandbox : {true, false}) {
+    node_world w;
+    sim_profile p;
+    if (sandbox)
+      w.world->fail_sandboxes = -1;
+    else
+      p.fail_creates = -1;
+    w.world->set_profile("*", p);
+    w.start_node();
+    w.create(pod_manifest("p", {box("c")}));
+    auto* reason = sandbox ? "FailedCreatePodSandBox" : "Failed";
+    BOOST_REQUIRE(w.wait([&] { return w.events_with(reason) == 1; }, 5s));
+    w.sim.run_for(1s);
+    w.remove("p");
+    BOOST_TEST(w.wait([&] { return !w.get("p"); }, 500ms), reason);
+    BOOST_TEST(w.events_with(reason) == 1u, reason);
+    w.check_invariants();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_sandbox_is_tried_again_every_ten_seconds) {
+  node_world w;
+  w.world->fail_sandboxes = 2;
+  w.start_node();
+  auto begun = w.sim.now();
+  w.create(pod_manifest("p", {box("c")}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 60s));
+  BOOST_TEST(std::chrono::duration_cast<std::chrono::seconds>(w.sim.now() - begun).count() == 20);
+  BOOST_TEST(w.events_with("FailedCreatePodSandBox") == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(a_probe_that_cannot_be_run_is_tried_three_times_a_tick) {
   // Each try takes 100 ms: two fail, and the third finds the port.
   for (auto broken : {150ms, 250ms}) {
