@@ -1,7 +1,8 @@
 """The peer of every measurement: the same container by bare calls of conmon and crun, without a daemon.
 
 A bundle with the same image, command, namespaces and limits of capability; an overlay file system; conmon creates, crun
-starts. No network is made beyond an empty namespace, and nothing is written down."""
+starts. With `network` it also gets what a pod's address takes (bare_network.py); without, an empty network namespace.
+Nothing is written down, nobody is asked, nothing is watched."""
 import ctypes
 import json
 import os
@@ -11,6 +12,8 @@ import signal
 import subprocess
 import tarfile
 from pathlib import Path
+
+from bare_network import BareNetwork
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
@@ -38,9 +41,11 @@ def unpack_layers(layout, directory):
     return directory
 
 
-def spec(arguments, rootfs, cgroup, limits=None):
+def spec(arguments, rootfs, cgroup, network=None, limits=None):
     masked = ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/sys/firmware"]
     caps = {kind: CAPABILITIES for kind in ("bounding", "effective", "permitted")}
+    namespaces = [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]
+    namespaces.append({"type": "network", **({"path": str(network)} if network else {})})
     return {
         "ociVersion": "1.0.2",
         "process": {"terminal": False, "user": {"uid": 0, "gid": 0}, "args": arguments, "cwd": "/", "capabilities": caps,
@@ -54,16 +59,16 @@ def spec(arguments, rootfs, cgroup, limits=None):
             {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
             {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": ["nosuid", "noexec", "nodev"]},
             {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]}],
-        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")], "cgroupsPath": cgroup,
-                  "resources": limits or {}, "maskedPaths": masked, "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"]},
+        "linux": {"namespaces": namespaces, "cgroupsPath": cgroup, "resources": limits or {}, "maskedPaths": masked, "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"]},
     }
 
 
 class Bare:
     """Makes, kills and removes containers below one directory."""
 
-    def __init__(self, directory, layout, helper):
+    def __init__(self, directory, layout, helper, bridge, cidr):
         self.base = Path(directory)
+        self.network = BareNetwork(self.base / "ns", bridge, cidr)
         self.lower = unpack_layers(layout, self.base / "lower")
         self.exits, self.state = self.base / "exits", self.base / "state"
         for path in (self.exits, self.state):
@@ -73,8 +78,9 @@ class Bare:
         self.environment = {"PODIUM_OCI_RUNTIME": "/usr/bin/crun", "PATH": os.environ["PATH"]}
         self.serial = 0
 
-    def start(self, arguments, name=None):
+    def start(self, arguments, name=None, with_network=False):
         """Nothing -> running, as few steps as it takes. Returns what kill() and remove() want."""
+        network = self.network.make() if with_network else None
         self.serial += 1
         name = name or f"bare-{os.getpid()}-{self.serial}"
         bundle = self.base / f"{name}-{self.serial}"
@@ -82,7 +88,7 @@ class Bare:
         for path in (rootfs, bundle / "upper", bundle / "work"):
             path.mkdir(parents=True)
         mount("overlay", rootfs, f"lowerdir={self.lower},upperdir={bundle}/upper,workdir={bundle}/work,volatile")
-        (bundle / "config.json").write_text(json.dumps(spec(arguments, rootfs, f"/podium-bare/{name}")), encoding="utf-8")
+        (bundle / "config.json").write_text(json.dumps(spec(arguments, rootfs, f"/podium-bare/{name}", network)), encoding="utf-8")
         read, write = os.pipe()
         os.set_inheritable(write, True)
         conmon = subprocess.Popen(
@@ -98,7 +104,7 @@ class Bare:
             raise RuntimeError(f"conmon: {report}")
         subprocess.run(["/usr/bin/crun", "--root", str(self.state), "start", name], check=True, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL)
-        return {"name": name, "bundle": bundle, "conmon": conmon, "pid": report["data"]}
+        return {"name": name, "bundle": bundle, "conmon": conmon, "pid": report["data"], "network": network}
 
     def wait_exit(self, container):
         """Waits for conmon's end, which follows the exit file."""
@@ -128,8 +134,11 @@ class Bare:
         for bundle in self.base.glob(f"{container['name']}-*"):
             umount(bundle / "rootfs")
             shutil.rmtree(bundle, ignore_errors=True)
+        if container["network"]:
+            self.network.remove(container["network"])
 
     def close(self):
+        self.network.close()
         for hierarchy in [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*")]:
             try:
                 os.rmdir(hierarchy / "podium-bare")

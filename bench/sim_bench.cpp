@@ -1,9 +1,12 @@
 // How many messages a second one core delivers in simulation, with and without the trace hash.
+//   sim_bench [--quick]
+// One line a figure: name<TAB>value<TAB>budget, as bench/e2e.py reads them.
 #include "core/described.hpp"
 #include "runtime/sim/deterministic_system.hpp"
 
 #include <chrono>
 #include <cstdio>
+#include <string_view>
 
 using namespace podium;
 using namespace std::chrono_literals;
@@ -65,45 +68,51 @@ figure measure(simulation_options options, Run run) {
   return {sim.messages(), wall.count(), std::chrono::duration<double>(sim.elapsed()).count()};
 }
 
-figure ping_pong(simulation_options options) {
-  return measure(options, [](deterministic_system& sim) {
+struct size {
+  int64_t hops = 2'000'000;
+  nanoseconds ticking = 4h;
+};
+
+figure ping_pong(simulation_options options, const size& amount) {
+  return measure(options, [&](deterministic_system& sim) {
     auto pong = sim.spawn<player>("node/edge-1/pong", player_actor{});
     auto ping = sim.spawn<player>("node/edge-1/ping", pong);
-    caf::anon_send(ping, ball{2'000'000});
+    caf::anon_send(ping, ball{amount.hops});
     sim.run_ready();
   });
 }
 
-figure tickers(simulation_options options) {
-  return measure(options, [](deterministic_system& sim) {
+figure tickers(simulation_options options, const size& amount) {
+  return measure(options, [&](deterministic_system& sim) {
     uint64_t ticks = 0;
     for (int i = 0; i < 1000; ++i)
       sim.spawn<ticker>("ticker/" + std::to_string(i), 10s + i * 10ms, &ticks);
-    sim.run_for(4h);
+    sim.run_for(amount.ticking);
   });
 }
 
 void print(const char* name, const figure& f) {
-  std::printf("%-34s %10llu %8.2f %12.0f", name, static_cast<unsigned long long>(f.messages), f.wall_seconds,
-              static_cast<double>(f.messages) / f.wall_seconds);
-  if (f.virtual_seconds > 1)
-    std::printf(" %12.0f\n", f.virtual_seconds / f.wall_seconds);
-  else
-    std::printf(" %12s\n", "-");
+  std::printf("simulation, %s\t%.2f M messages/s", name,
+              static_cast<double>(f.messages) / f.wall_seconds / 1e6);
+  if (f.virtual_seconds > 1) std::printf(", %.0f × real time", f.virtual_seconds / f.wall_seconds);
+  std::printf(" (%llu in %.2f s)\t≥ 1 M messages/s a core\n", static_cast<unsigned long long>(f.messages),
+              f.wall_seconds);
+  std::fflush(stdout);
 }
 
 } // namespace podium::bench
 
-int main() {
+int main(int argc, char** argv) {
   using namespace podium::bench;
-  std::printf("%-34s %10s %8s %12s %12s\n", "simulation", "messages", "s", "messages/s", "virtual:real");
+  size amount;
+  if (argc > 1 && std::string_view{argv[1]} == "--quick") amount = {500'000, 1h};
   simulation_options plain{.shuffle = false, .permute_timers = false, .hashing = false};
   simulation_options hashed{.shuffle = false, .permute_timers = false};
   simulation_options explored{};
-  print("2-actor ping-pong, no hash", ping_pong(plain));
-  print("2-actor ping-pong, hash", ping_pong(hashed));
-  print("2-actor ping-pong, hash + shuffle", ping_pong(explored));
-  print("1,000 tickers, no hash", tickers(plain));
-  print("1,000 tickers, hash", tickers(hashed));
-  print("1,000 tickers, hash + shuffle", tickers(explored));
+  print("2-actor ping-pong, no hash", ping_pong(plain, amount));
+  print("2-actor ping-pong, hash", ping_pong(hashed, amount));
+  print("2-actor ping-pong, hash and shuffle", ping_pong(explored, amount));
+  print("1,000 tickers, no hash", tickers(plain, amount));
+  print("1,000 tickers, hash", tickers(hashed, amount));
+  print("1,000 tickers, hash and shuffle", tickers(explored, amount));
 }
