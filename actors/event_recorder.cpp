@@ -16,7 +16,8 @@ constexpr auto write_timeout = 10s;
 constexpr nanoseconds first_retry = 500ms, longest_retry = 30s;
 constexpr int max_attempts = 12;
 constexpr nanoseconds longest_sweep = 10min, shortest_sweep = 10s;
-constexpr size_t max_expired_per_sweep = 500;
+constexpr nanoseconds hurried_sweep = 1s; ///< when the last one could not delete all it should
+constexpr size_t max_deleted_per_sweep = 500;
 
 class event_recorder : public base_actor<event_recorder_actor> {
 public:
@@ -35,7 +36,8 @@ protected:
     for (auto& [name, p] : pending_)
       ready_.push_back(name);
     pump();
-    after(shortest_sweep, [this] { sweep(); });
+    sweep_ = 0;
+    sweep_in(shortest_sweep);
   }
   void ended() override {
     pending_.clear();
@@ -91,7 +93,10 @@ private:
     auto name = p.entry.name;
     auto document = make_document(event_rules::event_document(p.entry));
     auto create = (p.entry.count == 1) == may_turn;
-    auto ok = [this, name](const object_ref&) { written(name); };
+    auto ok = [this, name, create](const object_ref&) {
+      if (create) ++stored_;
+      written(name);
+    };
     auto fail = [this, name, create, may_turn](const caf::error& err) {
       auto turned = code_of(err) == (create ? errc::already_exists : errc::not_found);
       if (auto i = pending_.find(name); turned && may_turn && i != pending_.end())
@@ -116,6 +121,7 @@ private:
       else
         pending_.erase(i);
     }
+    if (stored_ > settings_.max_count && sweep_at_ > now() + shortest_sweep) sweep_in(shortest_sweep);
     pump();
   }
 
@@ -144,11 +150,16 @@ private:
 
   // -- expiry
 
+  void sweep_in(nanoseconds delay) {
+    cancel(sweep_);
+    sweep_at_ = now() + delay;
+    sweep_ = after(delay, [this] { sweep(); });
+  }
+
   void sweep() {
     ask(
         settings_.registry, write_timeout, [this](const object_list& all) { expire(all); },
-        [this](const caf::error&) { after(shortest_sweep, [this] { sweep(); }); },
-        list_objects{"events", ""});
+        [this](const caf::error&) { sweep_in(shortest_sweep); }, list_objects{"events", ""});
   }
 
   /// When nothing was added to the event any more.
@@ -166,24 +177,40 @@ private:
   void expire(const object_list& all) {
     auto wall = wall_now();
     nanoseconds next = longest_sweep;
-    size_t expired = 0;
+    std::vector<object_ref> kept;
+    size_t deleted = 0, due = 0;
     for (auto& ref : all.items) {
       auto left = last_of(*ref) + settings_.time_to_live - wall;
       if (left > nanoseconds{0}) {
         next = std::min<nanoseconds>(next, left);
-      } else if (++expired <= max_expired_per_sweep) {
-        delete_object request;
-        request.key = ref->key();
-        request.expected_version = ref->resource_version();
-        ask(
-            settings_.registry, write_timeout, [](const delete_result&) {}, [](const caf::error&) {},
-            std::move(request));
-      } else {
-        next = shortest_sweep;
-        break;
+        kept.push_back(ref);
+      } else if (++due <= max_deleted_per_sweep) {
+        remove(*ref);
+        ++deleted;
       }
     }
-    after(std::max<nanoseconds>(next, shortest_sweep), [this] { sweep(); });
+    if (kept.size() > settings_.max_count) {
+      // A resourceVersion tells when something was added last.
+      auto excess = kept.size() - settings_.max_count;
+      auto now_deleted = std::min(excess, max_deleted_per_sweep - deleted);
+      auto end = kept.begin() + static_cast<std::ptrdiff_t>(now_deleted);
+      std::partial_sort(kept.begin(), end, kept.end(),
+                        [](auto& a, auto& b) { return a->resource_version() < b->resource_version(); });
+      std::for_each(kept.begin(), end, [this](auto& ref) { remove(*ref); });
+      deleted += now_deleted;
+      due += excess;
+    }
+    stored_ = all.items.size() - deleted;
+    sweep_in(due > deleted ? hurried_sweep : std::max<nanoseconds>(next, shortest_sweep));
+  }
+
+  void remove(const object& event) {
+    delete_object request;
+    request.key = event.key();
+    request.expected_version = event.resource_version();
+    ask(
+        settings_.registry, write_timeout, [](const delete_result&) {}, [](const caf::error&) {},
+        std::move(request));
   }
 
   event_recorder_settings settings_;
@@ -191,6 +218,9 @@ private:
   std::map<std::string, pending_event> pending_;
   std::deque<std::string> ready_;
   size_t in_flight_ = 0;
+  size_t stored_ = 0; ///< events in the registry, as far as this recorder knows
+  deadline_set::id sweep_ = 0;
+  clock_time sweep_at_;
 };
 
 } // namespace

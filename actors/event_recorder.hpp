@@ -18,11 +18,14 @@ struct event_recorder_counts {
 struct event_recorder_settings {
   registry_actor registry;
   nanoseconds time_to_live = std::chrono::hours{1};
+  size_t max_count =
+      20'000; ///< more are deleted within seconds, those not added to for the longest time first
   std::shared_ptr<event_recorder_counts> counts = std::make_shared<event_recorder_counts>();
 };
 
 /// Spawns the recorder; `path` tells recorders of one cluster apart. It also deletes every event of the
-/// cluster, whoever wrote it, that nothing was added to for `time_to_live`.
+/// cluster, whoever wrote it, that nothing was added to for `time_to_live`,
+/// and what is over `max_count`.
 event_recorder_actor spawn_event_recorder(caf::actor_system& system, env_ptr env, std::string path,
                                           event_recorder_settings settings);
 

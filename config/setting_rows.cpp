@@ -139,7 +139,6 @@ const setting_row rows[] = {
     {"imagePullBackOff.max", PODIUM_DURATION(image_pull_back_off.max), "The longest wait."},
     {"imagePullBackOff.reset", PODIUM_DURATION(image_pull_back_off.reset),
      "An image not asked for this long starts over with the first wait."},
-    {"grace.factor", PODIUM_NUMBER(grace.factor), "Multiplies every termination grace period."},
     {"grace.minimum", PODIUM_DURATION(grace.minimum), "The least time between the stop signal and SIGKILL."},
     {"logs.maxBytes", PODIUM_INTEGER(logs.max_bytes), "Bytes of a container's log file before it is rotated.",
      4096, unit::bytes},

@@ -31,7 +31,6 @@ public:
     const auto* text = value_.if_string();
     if (text == nullptr) return "must be text";
     std::string is{*text};
-    if (!row_.choices.empty() && !is_choice(is)) return "must be one of: " + std::string{row_.choices};
     target(into_) = is;
     return {};
   }
@@ -46,22 +45,18 @@ public:
     } else {
       return row_.in == unit::bytes ? "must be a number of bytes, such as 64Ki" : "must be a whole number";
     }
-    if (number < row_.low) return "must be at least " + std::to_string(row_.low);
     target(into_) = number;
     return {};
   }
   std::string operator()(number_of target) {
     if (!value_.is_number()) return "must be a number";
-    auto number = value_.to_number<double>();
-    if (number < static_cast<double>(row_.low)) return "must be at least " + std::to_string(row_.low);
-    target(into_) = number;
+    target(into_) = value_.to_number<double>();
     return {};
   }
   std::string operator()(duration_of target) {
     const auto* text = value_.if_string();
     auto duration = text == nullptr ? std::nullopt : parse_go_duration(std::string_view{*text});
     if (!duration) return "must be a duration, such as 300ms, 10s or 1m20s";
-    if (duration->count() < row_.low) return "must be at least " + to_go_duration(nanoseconds{row_.low});
     target(into_) = *duration;
     return {};
   }
@@ -70,10 +65,7 @@ public:
     if (labels == nullptr) return "must be a map of labels";
     for (const auto& [key, value] : *labels) {
       if (!value.is_string()) return "the label " + std::string{key} + " must be text (quote it)";
-      std::string text{value.get_string()};
-      for (const auto& problems : {check_qualified_name(key), check_label_value(text)})
-        if (!problems.empty()) return "the label " + std::string{key} + ": " + problems.front();
-      target(into_)[std::string{key}] = text;
+      target(into_)[std::string{key}] = std::string{value.get_string()};
     }
     return {};
   }
@@ -94,15 +86,6 @@ public:
   }
 
 private:
-  bool is_choice(std::string_view text) const {
-    for (auto rest = row_.choices; !rest.empty();) {
-      auto space = std::min(rest.find(' '), rest.size());
-      if (rest.substr(0, space) == text) return true;
-      rest.remove_prefix(std::min(space + 1, rest.size()));
-    }
-    return false;
-  }
-
   static std::string read_mirror(const json::value& item, registry_mirror& out) {
     constexpr const char* shape = "a mirror is {layout: directory} or {registry: host, insecure: true|false}";
     const auto* object = item.if_object();
@@ -124,6 +107,50 @@ private:
   const setting_row& row_;
   const json::value& value_;
 };
+
+/// What is wrong with a value that is set, wherever it came from; empty when nothing is.
+struct value_checker {
+  settings& from;
+  const setting_row& row;
+
+  std::string operator()(text_of target) const {
+    if (row.choices.empty() || is_choice(target(from))) return {};
+    return "must be one of: " + std::string{row.choices};
+  }
+  std::string operator()(integer_of target) const { return at_least(target(from) >= row.low); }
+  std::string operator()(number_of target) const {
+    return at_least(target(from) >= static_cast<double>(row.low));
+  }
+  std::string operator()(duration_of target) const {
+    if (target(from).count() >= row.low) return {};
+    return "must be at least " + to_go_duration(nanoseconds{row.low});
+  }
+  std::string operator()(labels_of target) const {
+    for (const auto& [key, value] : target(from))
+      for (const auto& problems : {check_qualified_name(key), check_label_value(value)})
+        if (!problems.empty()) return "the label " + key + ": " + problems.front();
+    return {};
+  }
+  std::string operator()(mirrors_of) const { return {}; }
+
+private:
+  std::string at_least(bool holds) const {
+    return holds ? std::string{} : "must be at least " + std::to_string(row.low);
+  }
+  bool is_choice(std::string_view text) const {
+    for (auto rest = row.choices; !rest.empty();) {
+      auto space = std::min(rest.find(' '), rest.size());
+      if (rest.substr(0, space) == text) return true;
+      rest.remove_prefix(std::min(space + 1, rest.size()));
+    }
+    return false;
+  }
+};
+
+std::string check_value(settings& given, const setting_row& row) {
+  auto text = std::visit(value_checker{given, row}, row.target);
+  return text.empty() && row.check != nullptr ? row.check(given) : text;
+}
 
 /// A setting's value as it would stand in a file.
 struct value_printer {
@@ -194,7 +221,7 @@ private:
 
   void set(const setting_row& row, const json::value& value, const std::string& path) {
     auto text = std::visit(value_reader{result, row, value}, row.target);
-    if (text.empty() && row.check != nullptr) text = row.check(result);
+    if (text.empty()) text = check_value(result, row);
     if (!text.empty()) problem(doc_.locate(path).value, path + " " + text);
   }
 
@@ -243,6 +270,15 @@ caf::expected<settings> read_settings(const std::string& path) {
   auto documents = read_manifest(path);
   if (!documents) return std::move(documents.error());
   return read_documents(*documents, path);
+}
+
+caf::error check_settings(const settings& given) {
+  auto copy = given; // the rows reach their members for writing too
+  std::string problems;
+  for (const auto& row : setting_rows())
+    if (auto text = check_value(copy, row); !text.empty())
+      problems += (problems.empty() ? "" : "\n") + std::string{row.path} + " " + text;
+  return problems.empty() ? caf::error{} : make_error(errc::bad_request, problems);
 }
 
 std::string settings_reference() {

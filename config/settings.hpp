@@ -59,7 +59,6 @@ struct image_settings {
 };
 
 struct grace_settings {
-  double factor = 1.0; ///< multiplies every termination grace period
   nanoseconds minimum = std::chrono::seconds{2};
 };
 
@@ -108,6 +107,10 @@ std::vector<setting_info> all_settings();
 /// Reads settings over the defaults. Errors (errc::bad_request), all of them, as "file:line:column: …", one a
 /// line.
 caf::expected<settings> parse_settings(std::string_view yaml, const std::string& source = {});
+
+/// Checks settings that did not come, or not only, from a file: the same rules as parse_settings. Error
+/// errc::bad_request: all that is wrong, one a line, each with the setting's path.
+caf::error check_settings(const settings& given);
 
 /// Reads a settings file.
 caf::expected<settings> read_settings(const std::string& path);

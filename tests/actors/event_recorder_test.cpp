@@ -13,10 +13,12 @@ record_event say(std::string pod, std::string reason, std::string message) {
           message,      "kubelet", "n1"};
 }
 
+constexpr size_t most = 1'500;
+
 struct world : registry_world {
   std::shared_ptr<event_recorder_counts> counts = std::make_shared<event_recorder_counts>();
   event_recorder_actor recorder;
-  world() { recorder = spawn_event_recorder(*sys, env, "events", {registry, 1h, counts}); }
+  world() { recorder = spawn_event_recorder(*sys, env, "events", {registry, 1h, most, counts}); }
   ~world() {
     caf::anon_send_exit(recorder, caf::exit_reason::kill);
     run_for(0s);
@@ -107,6 +109,22 @@ BOOST_AUTO_TEST_CASE(events_expire_an_hour_after_the_last_time_whoever_wrote_the
   BOOST_TEST(events().empty());
   record(say("often", "B", "b")); // counted on, and made anew
   BOOST_TEST(at(events().at(0), "/count") == "3");
+}
+
+BOOST_AUTO_TEST_CASE(no_more_are_kept_than_the_settings_allow_and_the_oldest_go_first) {
+  run_for(5min);
+  record(say("often", "B", "b"));
+  for (int i = 0; i < 1'900; ++i)
+    record(say("p" + std::to_string(i), "A", "a"));
+  record(say("often", "B", "b"));
+  BOOST_TEST(events().size() == 1'901u);
+  run_for(30s);
+  auto all = events();
+  BOOST_TEST(all.size() == most);
+  for (auto& e : all) {
+    auto number = e->key().name.substr(0, e->key().name.rfind('.'));
+    BOOST_TEST((number == "often" || std::stoi(number.substr(1)) >= 401), number);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_slow_registry_loses_nothing_up_to_the_bound_and_what_is_lost_is_counted) {

@@ -49,6 +49,28 @@ const bad_row bad_rows[] = {
 
 BOOST_AUTO_TEST_SUITE(settings_suite)
 
+BOOST_AUTO_TEST_CASE(what_does_not_come_from_a_file_is_checked_by_the_same_rules) {
+  BOOST_TEST(!check_settings({}));
+  settings s;
+  s.api.listen = "[::1]:0";
+  BOOST_TEST(!check_settings(s));
+  s.api.listen = "localhost:6443";
+  s.data_dir = "here";
+  s.node_name = "A_b";
+  s.max_pods = 0;
+  s.runtime = "docker";
+  s.crash_loop_back_off.factor = 0.5;
+  s.events.ttl = 0s;
+  s.node_labels["a b"] = "c";
+  auto text = message_of(check_settings(s));
+  for (auto* part :
+       {"dataDir must be an absolute path", "nodeName a lowercase RFC 1123 subdomain",
+        "nodeLabels the label a b: ", "maxPods must be at least 1", "runtime must be one of: auto crun runc",
+        "crashLoopBackOff.factor must be at least 1", "events.ttl must be at least 1s",
+        "api.listen must be address:port, such as 127.0.0.1:6443"})
+    BOOST_TEST(text.find(part) != std::string::npos, part << " is missing in: " << text);
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_file_gives_the_defaults) {
   auto s = parse_settings("");
   BOOST_REQUIRE(s);
@@ -78,7 +100,7 @@ registryMirrors:
   - layout: /srv/images
   - {registry: "mirror.example:5000", insecure: yes}
 crashLoopBackOff: {first: 10ms, factor: 1.5, max: 1s, reset: 2s}
-grace: {factor: 0.1, minimum: 100ms}
+grace: {minimum: 100ms}
 store: {kind: memory}
 events: {ttl: 5m}
 )");
