@@ -2,8 +2,17 @@
 
 #include "core/base_actor.hpp"
 
+#include <set>
+#include <utility>
+
 namespace podium::api {
 namespace {
+
+caf::error unknown_outcome() {
+  return make_error(
+      errc::unavailable,
+      "the API's way to the registry has failed; whether the request was carried out is not known");
+}
 
 class gateway_impl : public base_actor<gateway_actor> {
 public:
@@ -14,7 +23,18 @@ public:
       : base_actor(cfg, std::move(env), "api/gateway"), registry_(std::move(registry)), timeout_(timeout),
         back_(std::move(back)) {}
 
+  /// A call is known before anything can go wrong with it: an exception's restart must find it.
+  caf::invoke_message_result consume(caf::mailbox_element& x) override {
+    if (x.content().match_elements<gateway_call>()) open_.insert(x.content().get_as<gateway_call>(0).id);
+    return base_actor::consume(x);
+  }
+
 protected:
+  /// The answers to what was asked before a restart in place are dropped: nobody may wait for them.
+  void on_start() override {
+    for (auto id : std::exchange(open_, {}))
+      back_(id, unknown_outcome());
+  }
   behavior_type handlers() override {
     return {[this](const gateway_call& call) {
       std::visit([&](auto& request) { forward(call.id, request); }, *call.request);
@@ -25,22 +45,27 @@ protected:
 private:
   void forward(uint64_t id, const delete_object& request) {
     ask(
-        registry_, timeout_, [this, id](const delete_result& x) { back_(id, x); },
-        [this, id](const caf::error& err) { back_(id, err); }, request);
+        registry_, timeout_, [this, id](const delete_result& x) { close(id, x); },
+        [this, id](const caf::error& err) { close(id, err); }, request);
   }
   template <class Request>
   void forward(uint64_t id, const Request& request) {
     ask(
         registry_, timeout_,
         [this, id](const object_ref& x) {
-          back_(id, delete_result{x, false});
+          close(id, delete_result{x, false});
         },
-        [this, id](const caf::error& err) { back_(id, err); }, request);
+        [this, id](const caf::error& err) { close(id, err); }, request);
+  }
+  void close(uint64_t id, caf::expected<delete_result> result) {
+    if (open_.erase(id) != 0) back_(id, std::move(result));
   }
 
   registry_actor registry_;
   const nanoseconds timeout_;
   const post_back back_;
+  // Survives a restart in place.
+  std::set<uint64_t> open_; ///< asked and not answered
 };
 
 } // namespace
@@ -50,6 +75,7 @@ gateway::gateway(caf::actor_system& system, env_ptr env, event_loop& loop, regis
     : pending_(std::make_shared<pending>()) {
   std::weak_ptr<pending> weak = pending_;
   auto back = [&loop, weak](uint64_t id, caf::expected<delete_result> result) {
+    if (weak.expired()) return;
     auto shared = std::make_shared<caf::expected<delete_result>>(std::move(result));
     loop.post([weak, id, shared] {
       auto table = weak.lock();
@@ -59,6 +85,17 @@ gateway::gateway(caf::actor_system& system, env_ptr env, event_loop& loop, regis
     });
   };
   actor_ = system.spawn<gateway_impl>(std::move(env), std::move(registry), timeout, std::move(back));
+  // When it ends before the gateway does, nobody may go on waiting for what was in its mailbox.
+  actor_->attach_functor([&loop, weak](const caf::error&) {
+    if (weak.expired()) return;
+    loop.post([weak] {
+      auto table = weak.lock();
+      if (!table) return;
+      table->over = true;
+      for (auto& [id, done] : std::exchange(table->answers, {}))
+        done(unknown_outcome());
+    });
+  });
 }
 
 gateway::~gateway() {
@@ -66,7 +103,7 @@ gateway::~gateway() {
 }
 
 void gateway::call(registry_request request, answer done) {
-  if (!actor_) return done(make_error(errc::unavailable, "the API is shutting down"));
+  if (!actor_ || pending_->over) return done(make_error(errc::unavailable, "the API is shutting down"));
   auto id = ++pending_->last_id;
   pending_->answers.emplace(id, std::move(done));
   caf::anon_send(actor_, gateway_call{id, std::make_shared<const registry_request>(std::move(request))});

@@ -40,14 +40,18 @@ public:
   gateway(const gateway&) = delete;
   gateway& operator=(const gateway&) = delete;
 
-  /// Asks; `done` is called once, on the loop thread, unless the loop or the gateway ends before.
+  /// Asks; `done` is called once, on the loop thread, unless the loop or the gateway ends before. Error
+  /// errc::unavailable also when the actor fails: what became of the request is then not known.
   void call(registry_request request, answer done);
   /// Ends the actor; nothing is answered any more.
   void stop();
+  /// For who watches over it.
+  const gateway_actor& actor() const { return actor_; }
 
   /// The questions under way. Callbacks die on the loop thread: only ids leave it.
   struct pending {
     uint64_t last_id = 0;
+    bool over = false; ///< the actor has ended
     std::map<uint64_t, answer> answers;
   };
 
