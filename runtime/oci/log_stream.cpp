@@ -94,9 +94,10 @@ struct reader {
 
 class log_stream final : public container_stream, public std::enable_shared_from_this<log_stream> {
 public:
-  log_stream(event_loop& loop, work_pool& pool, std::string path, const log_request& request,
+  log_stream(oci_runtime& runtime, container_key key, std::string path, const log_request& request,
              stream_events events)
-      : loop_(loop), pool_(pool), follow_(request.follow), events_(std::move(events)),
+      : runtime_(runtime), loop_(runtime.loop()), pool_(runtime.pool()), key_(std::move(key)),
+        follow_(request.follow), events_(std::move(events)),
         reader_(std::make_shared<reader>(
             reader{std::move(path),
                    log_formatter{request.timestamps, request.since, request.limit_bytes.value_or(-1)},
@@ -118,6 +119,12 @@ public:
       }
       s->changed_ = true;
       s->pump();
+    });
+  }
+
+  void await_end() {
+    end_id_ = runtime_.when_ended(key_, [weak = weak_from_this()] {
+      if (auto s = weak.lock()) s->container_ended();
     });
   }
 
@@ -153,6 +160,7 @@ public:
   void close() override {
     if (std::exchange(closed_, true)) return;
     events_ = {};
+    runtime_.forget_end(key_, end_id_);
     watch_.reset();
     inotify_.reset();
   }
@@ -175,8 +183,11 @@ private:
     if (ended) ended(std::move(how));
   }
 
+  oci_runtime& runtime_;
   event_loop& loop_;
   work_pool& pool_;
+  const container_key key_;
+  uint64_t end_id_ = 0;
   bool follow_;
   stream_events events_;
   std::shared_ptr<reader> reader_;
@@ -189,13 +200,11 @@ private:
 
 container_streams::stream start_log_stream(oci_runtime& runtime, const running_container& container,
                                            const log_request& request, stream_events events) {
-  auto stream = std::make_shared<log_stream>(runtime.loop(), runtime.pool(), container.log_path, request,
-                                             std::move(events));
+  auto stream =
+      std::make_shared<log_stream>(runtime, container.key, container.log_path, request, std::move(events));
   if (request.follow) {
     stream->watch();
-    runtime.when_ended(container.key, [weak = std::weak_ptr<log_stream>{stream}] {
-      if (auto s = weak.lock()) s->container_ended();
-    });
+    stream->await_end();
   }
   // From the loop, so that nothing is called back before the caller has the stream.
   runtime.loop().after(nanoseconds{0}, [weak = std::weak_ptr<log_stream>{stream}] {

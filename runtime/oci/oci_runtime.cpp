@@ -247,13 +247,24 @@ caf::expected<running_container> oci_runtime::find(const std::string& pod_uid, c
   return found;
 }
 
-void oci_runtime::when_ended(const container_key& key, std::function<void()> ended) {
+uint64_t oci_runtime::when_ended(const container_key& key, std::function<void()> ended) {
   auto c = impl_->find_instance(key);
   if (!c || c->at == instance::step::exited) {
     impl_->loop.after(0ns, std::move(ended));
-    return;
+    return 0;
   }
-  c->on_end.push_back(std::move(ended));
+  auto id = ++impl_->last_end;
+  c->on_end.emplace(id, std::move(ended));
+  return id;
+}
+
+void oci_runtime::forget_end(const container_key& key, uint64_t id) {
+  if (auto c = impl_->find_instance(key)) c->on_end.erase(id);
+}
+
+size_t oci_runtime::awaiting_end(const container_key& key) const {
+  auto c = impl_->find_instance(key);
+  return c ? c->on_end.size() : 0;
 }
 
 } // namespace podium

@@ -66,9 +66,13 @@ public:
   /// The newest instance of a container (`previous`: the one before). Error: errc::not_found.
   caf::expected<running_container> find(const std::string& pod_uid, const std::string& name,
                                         bool previous = false) const;
-  /// Calls `ended` once the instance is not running any more (at once when it is not). Returns nothing to
-  /// cancel: `ended` must be cheap and safe to call late.
-  void when_ended(const container_key& key, std::function<void()> ended);
+  /// Calls `ended` once the instance is not running any more (from the loop when it is not already). Returns
+  /// an id for forget_end(), 0 when the call is on its way.
+  uint64_t when_ended(const container_key& key, std::function<void()> ended);
+  /// Drops a when_ended() that has not been called; any other id changes nothing.
+  void forget_end(const container_key& key, uint64_t id);
+  /// How many when_ended() wait for an instance.
+  size_t awaiting_end(const container_key& key) const;
 
   const oci_settings& settings() const;
   const oci_runtime_program& program() const;

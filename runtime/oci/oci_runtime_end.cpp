@@ -164,7 +164,7 @@ void oci_runtime::impl::finished(const instance_ptr& c, instance_file file) {
   c->on_end.clear();
   for (auto& f : waiting)
     f(exit_of(c->file));
-  for (auto& f : ended)
+  for (auto& [id, f] : ended)
     f();
   strip(c);
 }

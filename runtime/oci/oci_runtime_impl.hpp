@@ -24,7 +24,8 @@ struct instance {
   std::vector<oci_runtime::answer<container_created>> on_created;
   std::vector<oci_runtime::answer<container_started>> on_started;
   std::vector<oci_runtime::answer<container_exit>> on_exit;
-  std::vector<std::function<void()>> on_end, on_stripped;
+  std::map<uint64_t, std::function<void()>> on_end; ///< by the id of when_ended()
+  std::vector<std::function<void()>> on_stripped;
 };
 using instance_ptr = std::shared_ptr<instance>;
 
@@ -56,6 +57,7 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   std::shared_ptr<const cgroup_tree> cgroups;
   std::map<std::string, pod_entry> pods; ///< by uid
   std::map<std::string, instance_ptr> by_id;
+  uint64_t last_end = 0; ///< of the ids of when_ended()
   unique_fd inotify;
   std::unique_ptr<fd_watch> inotify_watch;
   uint64_t rotation_timer = 0;

@@ -245,6 +245,19 @@ BOOST_AUTO_TEST_CASE(following_across_a_rotation) {
   auto s = on_loop([&] { return streams->logs("s8", "main", request, r.events()); });
   BOOST_TEST(r.shows("one\n"));
   BOOST_TEST(!r.end.has_value());
+  // A follower that leaves early leaves nothing with the container.
+  auto awaiting = [&] {
+    size_t count = 0;
+    loop.run([&] { count = runtime->awaiting_end(key); });
+    return count;
+  };
+  BOOST_TEST(awaiting() == 1u);
+  recorder leaves;
+  auto early = on_loop([&] { return streams->logs("s8", "main", request, leaves.events()); });
+  BOOST_TEST(awaiting() == 2u);
+  loop.run([&] { early->close(); });
+  BOOST_TEST(awaiting() == 1u);
+  drop(early);
   auto go = [&](const char* name) { std::ofstream{settings.root + "/pods/s8/shm/" + name} << "x"; };
   go("2");
   BOOST_TEST(r.shows("line 2\n"));
