@@ -212,6 +212,10 @@ http_gate server::gate() const {
   };
 }
 
+const gateway_actor& server::gateway() const {
+  return state_->to_registry.actor();
+}
+
 void server::set_ready(bool ready) {
   state_->ready = ready;
 }

@@ -1,5 +1,6 @@
 // The Kubernetes API over HTTP: put together from the registry, the event loop and the pods' streams.
 #pragma once
+#include "api/gateway.hpp"
 #include "api/pod_streams.hpp"
 #include "core/actor_env.hpp"
 #include "messages/interfaces.hpp"
@@ -81,6 +82,8 @@ public:
 
   http_handler handler() const;
   http_gate gate() const;
+  /// The actor that carries requests to the registry, for who watches over it.
+  const gateway_actor& gateway() const;
   /// Readiness as /readyz says it; true from the start of serving.
   void set_ready(bool ready);
   /// Loop thread only.

@@ -24,22 +24,34 @@ cluster_client::cluster_client(caf::actor_system& system, env_ptr, registry_acto
     std::lock_guard guard{state->mutex};
     if (state->stopped || !current) return;
     ++state->changes;
-    for (auto& f : state->followers) {
-      if (f.resource != resource) continue;
-      auto events = current->events_after(resource, f.since, 10'000);
-      if (!events) continue;
-      for (auto& e : *events) {
-        f.since = e.resource_version;
-        f.call(e);
-      }
-    }
+    for (auto& f : state->followers)
+      if (f.resource == resource) tell(f, *current);
     state->changed.notify_all();
   });
 }
 
+void cluster_client::tell(follower& f, const registry_view& view) {
+  auto events = view.events_after(f.resource, f.since, 10'000);
+  if (!events) return;
+  for (auto& e : *events) {
+    f.since = e.resource_version;
+    f.call(e);
+  }
+}
+
+void cluster_client::give_up() {
+  std::lock_guard guard{shared_->mutex};
+  shared_->over = true;
+  shared_->changed.notify_all();
+}
+
 void cluster_client::stop() {
   std::lock_guard guard{shared_->mutex};
-  shared_->stopped = true;
+  // What is published is seen by wait() before the listeners have heard of it.
+  if (!shared_->stopped)
+    for (auto& f : shared_->followers)
+      tell(f, *view_);
+  shared_->stopped = shared_->over = true;
   shared_->changed.notify_all();
 }
 
@@ -48,7 +60,7 @@ void cluster_client::on_change(const std::string& resource, object_listener f) {
   shared_->followers.push_back({resource, view_->resource_version(), std::move(f)});
 }
 
-bool cluster_client::wait(const std::string&, nanoseconds limit,
+bool cluster_client::wait(nanoseconds limit, const std::stop_token& stop,
                           const std::function<bool(const registry_view&)>& done) {
   auto end = std::chrono::steady_clock::now() + limit;
   for (;;) {
@@ -57,9 +69,9 @@ bool cluster_client::wait(const std::string&, nanoseconds limit,
     guard.unlock();
     if (done(*view_)) return true;
     guard.lock();
-    auto woken =
-        shared_->changed.wait_until(guard, end, [&] { return shared_->changes != seen || shared_->stopped; });
-    if (!woken || shared_->stopped) return false;
+    auto woken = shared_->changed.wait_until(guard, stop, end,
+                                             [&] { return shared_->changes != seen || shared_->over; });
+    if (!woken || shared_->over || stop.stop_requested()) return false;
   }
 }
 
@@ -79,14 +91,17 @@ caf::expected<object_key> cluster_client::create(const boost::json::value& objec
   return out;
 }
 
-caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& path) {
+caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& path,
+                                                             const std::stop_token& stop) {
   auto manifests = config::load_manifests(path);
   if (!manifests) return manifests.error();
   std::vector<object_key> made;
   for (auto& m : *manifests) {
     auto* row = resource_of(m.gvk);
     caf::expected<object_key> key = make_error(errc::bad_request, "podium does not serve " + m.gvk.kind);
-    if (row) {
+    if (stop.stop_requested()) {
+      key = make_error(errc::cancelled, "the rest is not applied: podium was asked to end");
+    } else if (row) {
       auto object = m.object;
       auto& meta = object.as_object()["metadata"];
       if (!meta.is_object()) meta = boost::json::object{};
@@ -97,7 +112,7 @@ caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& 
       key = create(object, std::string{row->stored_as}, row->namespaced);
     }
     if (!key) {
-      remove(made, std::chrono::seconds{60});
+      remove(made, std::chrono::seconds{60}, stop);
       return make_error(code_of(key.error()), path + ": " + message_of(key.error()));
     }
     made.push_back(*key);
@@ -105,7 +120,8 @@ caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& 
   return made;
 }
 
-bool cluster_client::remove(const std::vector<object_key>& keys, nanoseconds limit) {
+bool cluster_client::remove(const std::vector<object_key>& keys, nanoseconds limit,
+                            const std::stop_token& stop) {
   {
     caf::scoped_actor self{system_};
     for (auto& key : keys) {
@@ -115,7 +131,7 @@ bool cluster_client::remove(const std::vector<object_key>& keys, nanoseconds lim
           .receive([](const delete_result&) {}, [](caf::error&) {});
     }
   }
-  return wait("", limit, [&](const registry_view& v) {
+  return wait(limit, stop, [&](const registry_view& v) {
     return std::none_of(keys.begin(), keys.end(), [&](auto& k) {
       return static_cast<bool>(v.snapshot(k.resource)->find(k.ns, k.name));
     });

@@ -18,15 +18,18 @@ public:
                  std::shared_ptr<registry_view> view);
 
   /// Decodes, defaults and validates as the API does, then creates. See engine::apply.
-  caf::expected<std::vector<object_key>> apply(const std::string& path);
+  caf::expected<std::vector<object_key>> apply(const std::string& path, const std::stop_token& stop);
   /// See engine::remove.
-  bool remove(const std::vector<object_key>& keys, nanoseconds limit);
-  /// Waits until `done` holds, looking again after each change of `resource` ("" is any).
-  bool wait(const std::string& resource, nanoseconds limit,
+  bool remove(const std::vector<object_key>& keys, nanoseconds limit, const std::stop_token& stop);
+  /// Waits until `done` holds, looking again after each change. False when `limit` passed before, `stop` was
+  /// requested or give_up() called.
+  bool wait(nanoseconds limit, const std::stop_token& stop,
             const std::function<bool(const registry_view&)>& done);
   /// See engine::on_change.
   void on_change(const std::string& resource, object_listener f);
-  /// No listener is called any more.
+  /// Nothing is waited for any more.
+  void give_up();
+  /// Tells the listeners what they have not been told; then none is called any more.
   void stop();
 
 private:
@@ -37,11 +40,14 @@ private:
   };
   struct shared {
     std::mutex mutex;
-    std::condition_variable changed;
+    std::condition_variable_any changed;
     uint64_t changes = 0;
+    bool over = false; ///< nothing is waited for
     bool stopped = false;
     std::vector<follower> followers;
   };
+  /// With the mutex held: hands `f` what was published after what it saw last.
+  static void tell(follower& f, const registry_view& view);
   caf::expected<object_key> create(const boost::json::value& object, const std::string& resource,
                                    bool namespaced);
 

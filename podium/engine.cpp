@@ -8,6 +8,7 @@
 #include "api/node_streams.hpp"
 #include "api/resources.hpp"
 #include "api/server.hpp"
+#include "podium/actor_watch.hpp"
 #include "podium/cluster_client.hpp"
 #include "podium/data_dir.hpp"
 #include "podium/node_runtime.hpp"
@@ -63,20 +64,23 @@ caf::actor_system_config& configure(caf::actor_system_config& cfg) {
   return cfg;
 }
 
-/// "127.0.0.1:6443" in its parts.
+/// "127.0.0.1:6443" or "[::1]:6443" in its parts; the address without brackets.
 caf::expected<std::pair<std::string, uint16_t>> split_address(const std::string& text) {
   auto colon = text.rfind(':');
   uint16_t port = 0;
   auto* end = text.data() + text.size();
-  auto bad = colon == std::string::npos || colon == 0;
+  auto host = text.substr(0, std::min(colon, text.size()));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  auto bad = colon == std::string::npos || host.empty();
   if (!bad) {
     auto [last, ec] = std::from_chars(text.data() + colon + 1, end, port);
     bad = ec != std::errc{} || last != end;
   }
   if (bad)
-    return make_error(errc::bad_request, "the API cannot listen on \"" + text
-                                             + "\": it must be ADDRESS:PORT, as in 127.0.0.1:6443");
-  return std::pair{text.substr(0, colon), port};
+    return make_error(errc::bad_request,
+                      "the API cannot listen on \"" + text
+                          + "\": it must be ADDRESS:PORT, as in 127.0.0.1:6443 or [::1]:6443");
+  return std::pair{host, port};
 }
 
 } // namespace
@@ -91,10 +95,12 @@ struct engine::impl {
   }
   ~impl() { stop(); }
 
-  caf::error start();
+  caf::error start(const std::stop_token& stop_asked);
   caf::error start_store();
   caf::error start_api();
   void start_actors();
+  caf::error wait_for_node(const std::stop_token& stop_asked);
+  void watch_actors();
   void stop();
 
   config::settings settings;
@@ -114,6 +120,7 @@ struct engine::impl {
   std::unique_ptr<api::server> api;
   std::unique_ptr<http_server> http;
   std::unique_ptr<cluster_client> client;
+  actor_watch watch;
   std::string url, kubeconfig;
 };
 
@@ -137,6 +144,7 @@ void engine::impl::start_actors() {
   event_recorder_settings es;
   es.registry = registry;
   es.time_to_live = settings.events.ttl;
+  es.max_count = static_cast<size_t>(settings.events.max_count);
   recorder = spawn_event_recorder(system, env, "recorder", es);
   scheduler = spawn_scheduler(system, env, registry, recorder);
   namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
@@ -184,31 +192,62 @@ caf::error engine::impl::start_api() {
   http->set_gate(api->gate());
   auto listening = http->listen_tcp(ip, port, *tls);
   if (!listening) return listening.error();
-  url = "https://" + ip + ":" + std::to_string(*listening);
+  url = "https://" + (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":"
+        + std::to_string(*listening);
   kubeconfig = settings.data_dir + "/kubeconfig";
   return write_private_file(
       kubeconfig, kubeconfig_text(url, pki->ca.certificate, pki->admin.certificate, pki->admin.key));
 }
 
-caf::error engine::impl::start() {
+/// No actor but these lives without somebody above it who would respawn it.
+void engine::impl::watch_actors() {
+  watch.on_failure([this](const caf::error& err) {
+    spdlog::critical("{}; the containers run on and are adopted by the next start", message_of(err));
+    client->give_up();
+  });
+  watch.watch(store, "store");
+  watch.watch(registry, "registry");
+  watch.watch(recorder, "event recorder");
+  watch.watch(scheduler, "scheduler");
+  watch.watch(namespaces, "namespace controller");
+  watch.watch(node, "node");
+  watch.watch(runtime->containers(), "container runtime port");
+  watch.watch(runtime->images(), "image service port");
+  watch.watch(runtime->prober(), "probe executor port");
+}
+
+caf::error engine::impl::wait_for_node(const std::stop_token& stop_asked) {
+  auto name = settings.node_name;
+  auto registered = client->wait(std::chrono::seconds{60}, stop_asked, [&](const registry_view& v) {
+    return static_cast<bool>(v.snapshot("nodes")->find("", name));
+  });
+  if (auto failed = watch.failure()) return failed;
+  if (registered) return {};
+  return make_error(errc::timeout, "the node did not register within 60 s");
+}
+
+caf::error engine::impl::start(const std::stop_token& stop_asked) {
+  if (auto wrong = config::check_settings(settings)) return wrong;
   if (settings.node_name.empty()) settings.node_name = host_name();
   auto locked = data_dir_lock::take(settings);
   if (!locked) return locked.error();
   lock = std::make_unique<data_dir_lock>(std::move(*locked));
-  auto made = node_runtime::start(system, env, loop, settings);
+  auto made = node_runtime::start(system, env, loop, settings, stop_asked);
   if (!made) return made.error();
   runtime = std::move(*made);
   if (auto err = start_store()) return err;
   start_actors();
+  watch_actors();
   if (auto err = start_api()) return err;
-  auto name = settings.node_name;
-  auto registered = client->wait("nodes", std::chrono::seconds{60}, [&](const registry_view& v) {
-    return static_cast<bool>(v.snapshot("nodes")->find("", name));
-  });
-  return registered ? caf::error{} : make_error(errc::timeout, "the node did not register within 60 s");
+  watch.watch(api->gateway(), "API gateway");
+  auto err = wait_for_node(stop_asked);
+  if (stop_asked.stop_requested() && !watch.failure())
+    return make_error(errc::cancelled, "podium was asked to end while it started");
+  return err;
 }
 
 void engine::impl::stop() {
+  watch.disarm();
   if (http) {
     std::promise<void> closed;
     http->stop([&] { closed.set_value(); });
@@ -239,9 +278,9 @@ engine::engine(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
 
 engine::~engine() = default;
 
-caf::expected<std::unique_ptr<engine>> engine::start(config::settings settings) {
+caf::expected<std::unique_ptr<engine>> engine::start(config::settings settings, std::stop_token stop) {
   auto parts = std::make_unique<impl>(std::move(settings));
-  if (auto err = parts->start()) return err;
+  if (auto err = parts->start(stop)) return err;
   return std::unique_ptr<engine>(new engine(std::move(parts)));
 }
 
@@ -268,21 +307,29 @@ void engine::on_change(const std::string& resource, object_listener f) {
   impl_->client->on_change(resource, std::move(f));
 }
 
-caf::expected<std::vector<object_key>> engine::apply(const std::string& path) {
-  return impl_->client->apply(path);
+void engine::on_failure(std::function<void(const caf::error&)> f) {
+  impl_->watch.on_failure(std::move(f));
 }
 
-bool engine::remove(const std::vector<object_key>& keys, nanoseconds limit) {
-  return impl_->client->remove(keys, limit);
+caf::error engine::failure() const {
+  return impl_->watch.failure();
 }
 
-bool engine::remove_all_pods(nanoseconds limit) {
+caf::expected<std::vector<object_key>> engine::apply(const std::string& path, std::stop_token stop) {
+  return impl_->client->apply(path, stop);
+}
+
+bool engine::remove(const std::vector<object_key>& keys, nanoseconds limit, std::stop_token stop) {
+  return impl_->client->remove(keys, limit, stop);
+}
+
+bool engine::remove_all_pods(nanoseconds limit, std::stop_token stop) {
   std::vector<object_key> keys;
   impl_->view->snapshot("pods")->each("", "", "", [&](const object_ref& pod) {
     keys.push_back(pod->key());
     return true;
   });
-  if (!impl_->client->remove(keys, limit)) return false;
+  if (!impl_->client->remove(keys, limit, stop)) return false;
   impl_->runtime->remove_network();
   return true;
 }

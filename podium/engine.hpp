@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@ class engine {
 public:
   /// Starts everything; returns when the API answers and the node is registered. Containers of an earlier
   /// engine with the same data directory are adopted. Errors: errc::conflict (another daemon has the
-  /// directory), errc::unavailable, errc::io.
-  static caf::expected<std::unique_ptr<engine>> start(config::settings settings);
+  /// directory), errc::bad_request (a setting), errc::unavailable, errc::io; errc::cancelled when `stop` is
+  /// requested: the step under way (each takes a moment) is finished, then all is taken down again.
+  static caf::expected<std::unique_ptr<engine>> start(config::settings settings, std::stop_token stop = {});
   /// Stops; containers keep running for the next start to adopt.
   ~engine();
   engine(const engine&) = delete;
@@ -32,15 +34,26 @@ public:
   caf::actor_system& system();
   wall_time wall_now() const;
 
+  /// Calls `f` once when something that all else stands on (an actor such as the registry or the store) has
+  /// ended by itself; at once when it has already. The engine is of no use then and waits no longer for
+  /// anything: destroy it, and start another one, which adopts the containers. `f` runs on a thread of
+  /// podium's: it must be short, must not throw and must not call or destroy the engine; it is not called any
+  /// more once the engine's end has begun. Without a listener the failure is in the log and in failure()
+  /// only.
+  void on_failure(std::function<void(const caf::error&)> f);
+  /// What on_failure tells; none while all is well.
+  caf::error failure() const;
+
   /// Calls `f` for each change of `resource` from now on, on a thread of podium's: keep it short.
   void on_change(const std::string& resource, object_listener f);
   /// Creates the objects of a manifest file. Returns their keys; on an error nothing of the file is left
-  /// behind.
-  caf::expected<std::vector<object_key>> apply(const std::string& manifest_path);
-  /// Deletes the objects and waits until they are gone. False when `limit` passed before.
-  bool remove(const std::vector<object_key>& keys, nanoseconds limit);
-  /// Deletes all pods, waits for them, and takes the pod network down. False when `limit` passed before.
-  bool remove_all_pods(nanoseconds limit);
+  /// behind. Error errc::cancelled: `stop` was requested; what was made is being deleted, and not waited for.
+  caf::expected<std::vector<object_key>> apply(const std::string& manifest_path, std::stop_token stop = {});
+  /// Deletes the objects and waits until they are gone. False when `limit` passed before, `stop` was
+  /// requested or the engine has failed.
+  bool remove(const std::vector<object_key>& keys, nanoseconds limit, std::stop_token stop = {});
+  /// Deletes all pods, waits for them, and takes the pod network down. False as remove().
+  bool remove_all_pods(nanoseconds limit, std::stop_token stop = {});
 
 private:
   struct impl;

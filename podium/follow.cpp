@@ -12,8 +12,6 @@
 
 namespace podium {
 
-namespace {
-
 /// Lines on their way to a terminal that may be stopped: written by a thread of their own, the oldest dropped
 /// beyond a limit.
 class line_writer {
@@ -30,14 +28,21 @@ public:
     lines_.push_back(std::move(line));
     ready_.notify_one();
   }
+  bool drain(std::chrono::milliseconds limit) {
+    std::unique_lock guard{mutex_};
+    return idle_.wait_for(guard, limit, [this] { return lines_.empty() && !writing_; });
+  }
 
 private:
   void run(std::FILE* out) {
     for (;;) {
       std::unique_lock guard{mutex_};
+      writing_ = false;
+      if (lines_.empty()) idle_.notify_all();
       ready_.wait(guard, [this] { return !lines_.empty(); });
       auto line = std::move(lines_.front());
       lines_.pop_front();
+      writing_ = true;
       guard.unlock();
       std::fputs(line.c_str(), out);
       std::fflush(out);
@@ -45,9 +50,12 @@ private:
   }
 
   std::mutex mutex_;
-  std::condition_variable ready_;
+  std::condition_variable ready_, idle_;
   std::deque<std::string> lines_;
+  bool writing_ = false; ///< a line was taken and is not out yet
 };
+
+namespace {
 
 std::string row(const std::string& time, const std::string& name, const std::string& ready,
                 const std::string& status, const std::string& restarts) {
@@ -59,8 +67,8 @@ std::string row(const std::string& time, const std::string& name, const std::str
 
 } // namespace
 
-void follow_pods(engine& daemon, std::FILE* out) {
-  auto writer = line_writer::start(out);
+void pod_follower::start(engine& daemon, std::FILE* out) {
+  auto writer = writer_ = line_writer::start(out);
   auto rows =
       std::make_shared<std::map<std::string, std::string>>(); // by uid, without what time alone changes
   writer->add(row("TIME", "POD", "READY", "STATUS", "RESTARTS"));
@@ -78,6 +86,10 @@ void follow_pods(engine& daemon, std::FILE* out) {
     writer->add(row(to_rfc3339(now).substr(11, 8), event.object->key().ns + "/" + event.object->key().name,
                     text(1), gone ? "Deleted" : text(2), restarts));
   });
+}
+
+bool pod_follower::finish(std::chrono::milliseconds limit) {
+  return !writer_ || writer_->drain(limit);
 }
 
 } // namespace podium

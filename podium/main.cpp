@@ -1,12 +1,10 @@
 // The podium command: up (the daemon), down, settings, check, version.
 #include "config/manifest.hpp"
 #include "core/error.hpp"
+#include "podium/daemon.hpp"
 #include "podium/data_dir.hpp"
-#include "podium/engine.hpp"
-#include "podium/follow.hpp"
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <iostream>
@@ -15,7 +13,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <thread>
 #include <unistd.h>
 
 namespace {
@@ -44,6 +41,7 @@ caf::expected<config::settings> load_settings(const options& o) {
   if (!o.run_dir.empty()) out.run_dir = o.run_dir;
   if (!o.listen.empty()) out.api.listen = o.listen;
   if (!o.node_name.empty()) out.node_name = o.node_name;
+  if (auto wrong = config::check_settings(out)) return wrong;
   return out;
 }
 
@@ -55,72 +53,17 @@ void raise_file_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-sigset_t daemon_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (auto s : {SIGINT, SIGTERM, SIGUSR2})
-    sigaddset(&set, s);
-  return set;
-}
-
-/// Applies the manifests; on an error nothing of them is left behind.
-caf::expected<std::vector<object_key>> apply_all(engine& daemon, const std::vector<std::string>& files) {
-  std::vector<object_key> applied;
-  for (auto& file : files) {
-    auto made = daemon.apply(file);
-    if (!made) {
-      daemon.remove(applied, std::chrono::minutes{1});
-      return made.error();
-    }
-    for (auto& key : *made) {
-      std::cout << key.resource << "/" << key.name << " created" << std::endl;
-      applied.push_back(key);
-    }
-  }
-  return applied;
-}
-
-/// Serves until a signal ends it. SIGTERM leaves containers running; SIGINT deletes what was applied here;
-/// SIGUSR2 (from `podium down`) deletes every pod.
-int serve(engine& daemon, const std::vector<object_key>& applied) {
-  auto signals = daemon_signals();
-  for (;;) {
-    auto number = sigwaitinfo(&signals, nullptr);
-    if (number < 0 && errno == EINTR) continue;
-    if (number == SIGINT && !applied.empty()) {
-      std::cout << "\ndeleting what was applied; Ctrl-C again leaves it running" << std::endl;
-      std::thread second([&signals] {
-        timespec limit{90, 0};
-        auto again = sigtimedwait(&signals, nullptr, &limit);
-        if (again == SIGINT || again == SIGTERM) ::_exit(130);
-      });
-      second.detach();
-      if (!daemon.remove(applied, std::chrono::seconds{90}))
-        return fail("some objects did not go within 90 s");
-    } else if (number == SIGUSR2 && !daemon.remove_all_pods(std::chrono::minutes{2})) {
-      return fail("some pods did not end within 2 minutes");
-    }
-    return 0;
-  }
-}
-
 int up(const options& o) {
-  auto signals = daemon_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   raise_file_limit();
+  daemon_options run;
   auto settings = load_settings(o);
   if (!settings) return fail(message_of(settings.error()));
+  run.settings = std::move(*settings);
+  run.manifests = o.manifests;
+  run.follow = o.follow;
   spdlog::set_default_logger(spdlog::stderr_color_mt("podium"));
-  spdlog::set_level(spdlog::level::from_str(settings->log_level));
-  auto daemon = engine::start(*settings);
-  if (!daemon) return fail(message_of(daemon.error()));
-  if (o.follow || !o.manifests.empty()) follow_pods(**daemon, stdout);
-  std::cout << "podium is ready: " << (*daemon)->api_url() << ", kubectl --kubeconfig "
-            << (*daemon)->kubeconfig_path() << " get pods" << std::endl;
-  auto applied = apply_all(**daemon, o.manifests);
-  auto code = applied ? serve(**daemon, *applied) : fail(message_of(applied.error()));
-  daemon->reset();
-  return code;
+  spdlog::set_level(spdlog::level::from_str(run.settings.log_level));
+  return run_daemon(run);
 }
 
 /// Tells the daemon to end its pods and itself, and waits for its end.

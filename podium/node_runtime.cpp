@@ -120,17 +120,22 @@ node_runtime::~node_runtime() = default;
 
 caf::expected<std::unique_ptr<node_runtime>> node_runtime::start(caf::actor_system& system, env_ptr env,
                                                                  event_loop& loop,
-                                                                 const config::settings& settings) {
+                                                                 const config::settings& settings,
+                                                                 const std::stop_token& stop) {
+  auto stopped = [&] { return make_error(errc::cancelled, "podium was asked to end while it started"); };
   auto parts = std::make_unique<impl>(loop, settings);
   auto& p = *parts;
   if (auto err = await(loop, [&](auto done) { p.store.start(done); })) return err;
+  if (stop.stop_requested()) return stopped();
   if (auto err = await(loop, [&](auto done) {
         p.network.start([done](caf::expected<std::vector<pod_network_info>> pods) {
           done(pods ? caf::error{} : pods.error());
         });
       }))
     return err;
+  if (stop.stop_requested()) return stopped();
   if (auto err = await(loop, [&](auto done) { p.containers.start(done); })) return err;
+  if (stop.stop_requested()) return stopped();
   p.container_port = spawn_container_runtime(system, env, p.containers, machine_addresses(settings));
   p.image_port = spawn_image_service(system, env, loop, p.store);
   p.probe_port = spawn_probe_executor(system, env, loop, p.prober, p.container_port);

@@ -6,6 +6,7 @@
 #include "runtime/loop/event_loop.hpp"
 
 #include <memory>
+#include <stop_token>
 
 namespace podium {
 
@@ -14,9 +15,11 @@ class container_streams;
 class node_runtime {
 public:
   /// Starts everything and waits for it. Errors: errc::unavailable (no runtime, no rights), errc::io,
-  /// errc::conflict.
-  static caf::expected<std::unique_ptr<node_runtime>>
-  start(caf::actor_system& system, env_ptr env, event_loop& loop, const config::settings& settings);
+  /// errc::conflict; errc::cancelled when `stop` is requested, between two steps.
+  static caf::expected<std::unique_ptr<node_runtime>> start(caf::actor_system& system, env_ptr env,
+                                                            event_loop& loop,
+                                                            const config::settings& settings,
+                                                            const std::stop_token& stop);
   /// The actors must have ended before; the loop must still run.
   ~node_runtime();
 

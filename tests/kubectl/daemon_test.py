@@ -141,12 +141,29 @@ class Stopped(LifeCase):
         daemon.create(pod("not-mine"))
         daemon.wait_running("not-mine")
         self.assertEqual(0, daemon.interrupt())
+        daemon.wait_line(r"followed.*Deleted", 10)
         daemon.start()
         names = [item["metadata"]["name"] for item in daemon.api.get(pods_path())["items"]]
         self.assertEqual(["not-mine"], names)
         daemon.wait_running("not-mine")
         daemon.kubectl("delete", "pod", "not-mine")
         self.assert_none_left(daemon, [uid])
+
+    def test_a_signal_during_the_start_ends_it(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            daemon = self.daemon("hasty")
+            process = subprocess.Popen([str(PODIUM), "up", "--config", str(daemon.config), "--data-dir", str(daemon.data), "--run-dir",
+                                        str(daemon.run), "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            # Its signals are taken care of before its directories are made; it stands still until the signal is there.
+            while not daemon.data.exists():
+                self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGSTOP)
+            process.send_signal(number)
+            process.send_signal(signal.SIGCONT)
+            out, err = process.communicate(timeout=deadline(20))
+            self.assertEqual((0, ""), (process.returncode, out), err)
+            daemon.start()
 
     def test_a_second_daemon_on_the_same_directory_is_refused(self):
         daemon = self.daemon("only").start()
@@ -312,6 +329,17 @@ class CommandLine(unittest.TestCase):
             run = self.run_podium("up", "--config", file.name, "--listen", "127.0.0.1:0")
         self.assertNotEqual(0, run.returncode)
         self.assertTrue(re.search(r":3:\d+: .*podCidr.*podCIDR", run.stderr), run.stderr)
+
+    def test_an_override_is_checked_like_a_setting(self):
+        for option, value, wrong in (("--listen", "localhost:6443", r"api\.listen must be address:port"),
+                                     ("--listen", "[::1:0", r"api\.listen must be address:port"),
+                                     ("--data-dir", "here", r"dataDir must be an absolute path"),
+                                     ("--run-dir", "here", r"runDir must be an absolute path"),
+                                     ("--node-name", "A_b", r"nodeName .*RFC 1123")):
+            run = self.run_podium("up", option, value)
+            self.assertEqual(1, run.returncode, option)
+            self.assertRegex(run.stderr, wrong)
+        self.assertFalse(os.path.exists("here"))
 
     def test_help_names_the_commands(self):
         out = self.run_podium("--help").stdout

@@ -1,0 +1,83 @@
+#include "podium/daemon.hpp"
+
+#include "core/error.hpp"
+#include "podium/ending.hpp"
+#include "podium/follow.hpp"
+
+#include <iostream>
+
+namespace podium {
+namespace {
+
+constexpr std::chrono::seconds applied_limit{90}, all_pods_limit{120}, undo_limit{60};
+/// How long the end waits for a terminal that takes nothing.
+constexpr std::chrono::seconds output_limit{2};
+
+int fail(const std::string& message) {
+  std::cerr << "podium: " << message << std::endl;
+  return 1;
+}
+
+void say(std::FILE* out, const std::string& line) {
+  std::fputs((line + "\n").c_str(), out);
+  std::fflush(out);
+}
+
+/// Applies the manifests; what is done is added to `applied`. On an error nothing of them is left behind, but
+/// for errc::cancelled: then `applied` stays, for the end's cause to say what becomes of it.
+caf::error apply_all(engine& daemon, const daemon_options& options, const ending& end,
+                     std::vector<object_key>& applied) {
+  for (auto& file : options.manifests) {
+    auto made = daemon.apply(file, end.stop());
+    if (!made) {
+      if (code_of(made.error()) != errc::cancelled) daemon.remove(applied, undo_limit, end.stop());
+      return made.error();
+    }
+    for (auto& key : *made) {
+      say(options.out, key.resource + "/" + key.name + " created");
+      applied.push_back(key);
+    }
+  }
+  return {};
+}
+
+/// Carries out what the end's cause asks for; the exit code.
+int finish(engine& daemon, end_cause cause, const std::vector<object_key>& applied, const ending& end,
+           std::FILE* out) {
+  bool through = true;
+  if (cause == end_cause::interrupt && !applied.empty()) {
+    say(out, "\ndeleting what was applied; Ctrl-C again leaves it running");
+    through = daemon.remove(applied, applied_limit, end.hurry());
+  } else if (cause == end_cause::down) {
+    through = daemon.remove_all_pods(all_pods_limit, end.hurry());
+  }
+  if (daemon.failure()) return 1; // the engine has said why
+  if (through) return 0;
+  if (end.hurry().stop_requested()) return 130;
+  return fail("some objects did not go in time; they are deleted by the next start");
+}
+
+} // namespace
+
+int run_daemon(const daemon_options& options) {
+  ending end;
+  auto daemon = engine::start(options.settings, end.stop());
+  if (!daemon) return code_of(daemon.error()) == errc::cancelled ? 0 : fail(message_of(daemon.error()));
+  auto& engine = **daemon;
+  engine.on_failure([&end](const caf::error&) { end.fail(); });
+  pod_follower follower;
+  if (options.follow || !options.manifests.empty()) follower.start(engine, options.out);
+  say(options.out, "podium is ready: " + engine.api_url() + ", kubectl --kubeconfig "
+                       + engine.kubeconfig_path() + " get pods");
+  if (options.ready) options.ready(engine);
+  std::vector<object_key> applied;
+  auto failed = apply_all(engine, options, end, applied);
+  auto code = failed && code_of(failed) != errc::cancelled
+                  ? fail(message_of(failed))
+                  : finish(engine, end.wait(), applied, end, options.out);
+  daemon->reset();
+  follower.finish(output_limit);
+  return code;
+}
+
+} // namespace podium
