@@ -1,6 +1,6 @@
 #include "actors/placement.hpp"
 
-#include "core/quantity.hpp"
+#include "actors/pod_resources.hpp"
 
 #include <algorithm>
 #include <map>
@@ -8,96 +8,10 @@
 namespace podium::placement {
 namespace {
 
-constexpr int64_t unrequested_milli_cpu = 100, unrequested_memory_bytes = 200 * 1024 * 1024;
 constexpr int64_t max_score = 100;
 constexpr auto not_ready_taint = "node.kubernetes.io/not-ready",
                unreachable_taint = "node.kubernetes.io/unreachable",
                unschedulable_taint = "node.kubernetes.io/unschedulable";
-
-std::optional<quantity> read(const quantity_map& map, const std::string& name) {
-  auto i = map.find(name);
-  if (i == map.end()) return {};
-  auto q = quantity::parse(i->second);
-  return q ? std::optional{*q} : std::nullopt;
-}
-
-/// Named resources that are counted like cpu: everything but the three every node has, and pods.
-bool is_extended(const std::string& name) {
-  return name != "cpu" && name != "memory" && name != "ephemeral-storage" && name != "pods";
-}
-
-amounts amounts_of(const quantity_map& map) {
-  amounts out;
-  for (auto& [name, text] : map) {
-    auto q = quantity::parse(text);
-    if (!q) continue;
-    if (name == "cpu")
-      out.milli_cpu = q->milli_value();
-    else if (name == "memory")
-      out.memory_bytes = q->value();
-    else if (name == "ephemeral-storage")
-      out.ephemeral_bytes = q->value();
-    else if (is_extended(name))
-      out.extended.emplace_back(name, q->value());
-  }
-  return out;
-}
-
-/// Requests of one container; what has a limit alone requests that much, as defaulting has it.
-amounts container_requests(const container_spec& c) {
-  auto map = c.resources.requests;
-  for (auto& [name, limit] : c.resources.limits)
-    map.try_emplace(name, limit);
-  return amounts_of(map);
-}
-
-/// The same as the scores see it.
-amounts container_score(const container_spec& c) {
-  auto out = container_requests(c);
-  auto given = [&](const char* name) {
-    return read(c.resources.requests, name) || read(c.resources.limits, name);
-  };
-  if (!given("cpu")) out.milli_cpu = unrequested_milli_cpu;
-  if (!given("memory")) out.memory_bytes = unrequested_memory_bytes;
-  return out;
-}
-
-template <class Each>
-amounts pod_sum(const pod_spec& spec, Each each) {
-  amounts running, sidecars, first;
-  for (auto& c : spec.containers)
-    running.add(each(c));
-  for (auto& c : spec.init_containers) {
-    auto one = each(c);
-    if (c.restart_policy == "Always") {
-      // Sidecars stay: they add to what runs, and to every step after them.
-      sidecars.add(one);
-      first.raise_to(sidecars);
-    } else {
-      one.add(sidecars);
-      first.raise_to(one);
-    }
-  }
-  running.add(sidecars);
-  running.raise_to(first);
-  running.add(amounts_of(spec.overhead));
-  return running;
-}
-
-std::vector<host_port> host_ports(const pod_spec& spec) {
-  std::vector<host_port> out;
-  auto collect = [&](const container_spec& c) {
-    for (auto& p : c.ports)
-      if (p.host_port > 0)
-        out.push_back({p.host_port, p.protocol.empty() ? "TCP" : p.protocol,
-                       p.host_ip.empty() || p.host_ip == "::" ? "0.0.0.0" : p.host_ip});
-  };
-  for (auto& c : spec.containers)
-    collect(c);
-  for (auto& c : spec.init_containers)
-    if (c.restart_policy == "Always") collect(c);
-  return out;
-}
 
 bool keeps_pods_away(const taint& t) {
   return t.effect == "NoSchedule" || t.effect == "NoExecute";
@@ -158,55 +72,6 @@ int64_t prefer_no_schedule(const pod_wants& pod, const node_state& node) {
 
 } // namespace
 
-void amounts::add(const amounts& other, int sign) {
-  milli_cpu += sign * other.milli_cpu;
-  memory_bytes += sign * other.memory_bytes;
-  ephemeral_bytes += sign * other.ephemeral_bytes;
-  for (auto& [name, n] : other.extended) {
-    auto i = std::lower_bound(extended.begin(), extended.end(), name,
-                              [](auto& x, auto& key) { return x.first < key; });
-    if (i == extended.end() || i->first != name) i = extended.insert(i, {name, 0});
-    i->second += sign * n;
-  }
-}
-
-void amounts::raise_to(const amounts& other) {
-  milli_cpu = std::max(milli_cpu, other.milli_cpu);
-  memory_bytes = std::max(memory_bytes, other.memory_bytes);
-  ephemeral_bytes = std::max(ephemeral_bytes, other.ephemeral_bytes);
-  for (auto& [name, n] : other.extended)
-    if (auto more = n - extended_amount(name); more > 0) add({0, 0, 0, {{name, more}}});
-}
-
-int64_t amounts::extended_amount(const std::string& name) const {
-  for (auto& [key, n] : extended)
-    if (key == name) return n;
-  return 0;
-}
-
-bool amounts::zero() const {
-  return milli_cpu == 0 && memory_bytes == 0 && ephemeral_bytes == 0
-         && std::all_of(extended.begin(), extended.end(), [](auto& x) { return x.second == 0; });
-}
-
-amounts pod_requests(const pod_spec& spec) {
-  return pod_sum(spec, container_requests);
-}
-
-pod_wants wants_of(const pod_spec& spec) {
-  pod_wants out;
-  out.requests = pod_requests(spec);
-  auto score = pod_sum(spec, container_score);
-  out.score_milli_cpu = score.milli_cpu;
-  out.score_memory_bytes = score.memory_bytes;
-  out.ports = host_ports(spec);
-  out.tolerations = spec.tolerations;
-  out.node_selector = spec.node_selector;
-  out.node_name = spec.node_name;
-  out.priority = spec.priority;
-  return out;
-}
-
 void node_state::add(const pod_wants& pod) {
   requested.add(pod.requests);
   score_milli_cpu += pod.score_milli_cpu;
@@ -226,7 +91,7 @@ void node_state::remove(const pod_wants& pod) {
 
 bool node_state::describe(const node& from) {
   auto fresh = amounts_of(from.status.allocatable);
-  auto allowed = read(from.status.allocatable, "pods").value_or(quantity{}).value();
+  auto allowed = amount_of(from.status.allocatable, "pods");
   auto now_tainted = taints_of(from);
   if (name == from.metadata.name && allocatable == fresh && allowed_pods == allowed
       && unschedulable == from.spec.unschedulable && labels == from.metadata.labels
