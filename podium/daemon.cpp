@@ -28,6 +28,8 @@ void say(std::FILE* out, const std::string& line) {
 caf::error apply_all(engine& daemon, const daemon_options& options, const ending& end,
                      std::vector<object_key>& applied) {
   for (auto& file : options.manifests) {
+    // Also when the cause lets a start finish: nothing is begun that is to go at once.
+    if (end.cause()) return make_error(errc::cancelled, "the daemon was asked to end");
     auto made = daemon.apply(file, end.stop());
     if (!made) {
       if (code_of(made.error()) != errc::cancelled) daemon.remove(applied, undo_limit, end.stop());

@@ -100,6 +100,18 @@ BOOST_AUTO_TEST_CASE(a_signal_while_manifests_are_applied_ends_that) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(one_that_is_to_end_its_pods_applies_none) {
+  block_signals();
+  daemon_run run;
+  run.apply("p");
+  ::kill(::getpid(),
+         SIGUSR2); // as `podium down` does; the start is finished, to end what an earlier one left
+  auto said = run();
+  BOOST_TEST(run.code == 0);
+  BOOST_TEST(said.find("podium is ready: ") != std::string::npos);
+  BOOST_TEST(said.find("created") == std::string::npos, said);
+}
+
 BOOST_AUTO_TEST_CASE(the_last_lines_are_out_when_it_ends) {
   daemon_run run;
   for (int i = 0; i < 20; ++i)
