@@ -1,6 +1,9 @@
 #include "api/patch.hpp"
 
+#include "config/document.hpp"
 #include "core/error.hpp"
+
+#include <algorithm>
 
 namespace podium::api {
 namespace {
@@ -8,6 +11,31 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t max_operations = 10'000; // Kubernetes' limit on a JSON patch
+constexpr size_t max_copied_bytes =
+    3 * 1024 * 1024; // and on what its copies add up to: each may double the document
+
+/// How much text a value makes, about, and how deep it nests (0 for a scalar).
+struct extent {
+  size_t bytes = 0;
+  size_t depth = 0;
+};
+extent extent_of(const json::value& v) {
+  extent out{8, 0};
+  auto take = [&](const json::value& inner, size_t key_bytes) {
+    auto e = extent_of(inner);
+    out.bytes += e.bytes + key_bytes;
+    out.depth = std::max(out.depth, e.depth);
+  };
+  if (auto* text = v.if_string()) out.bytes += text->size();
+  if (auto* object = v.if_object())
+    for (auto& [key, value] : *object)
+      take(value, key.size());
+  if (auto* array = v.if_array())
+    for (auto& item : *array)
+      take(item, 0);
+  if (v.is_structured()) ++out.depth;
+  return out;
+}
 
 std::string text_of(const json::object& op, std::string_view key) {
   auto* v = op.if_contains(key);
@@ -46,6 +74,14 @@ std::optional<size_t> index_of(const json::array& array, const std::string& toke
     return {};
   size_t n = std::stoul(token);
   return n < array.size() + (may_append ? 1 : 0) ? std::optional{n} : std::nullopt;
+}
+
+/// What is put at `path` must not nest deeper than a document may that is read: all that walks it is
+/// recursive.
+caf::error check_depth(const std::string& path, const extent& value) {
+  auto above = static_cast<size_t>(std::count(path.begin(), path.end(), '/'));
+  if (above + value.depth <= config::text_limits{}.depth) return {};
+  return cannot("the document would nest too deep");
 }
 
 caf::error add(json::value& root, const std::string& path, json::value value) {
@@ -91,36 +127,57 @@ caf::expected<json::value> remove(json::value& root, const std::string& path) {
   return cannot("there is nothing to remove at " + (path.empty() ? std::string{"the root"} : path));
 }
 
-caf::error apply(json::value& root, const json::object& op) {
+/// One JSON patch at work.
+struct patcher {
+  json::value root;
+  size_t copied_bytes = 0;
+
+  caf::error apply(const json::object& op);
+  caf::error with_value(const std::string& name, const std::string& path, const json::value& value);
+  caf::error from_elsewhere(const std::string& name, const std::string& path, const std::string& from);
+};
+
+caf::error patcher::apply(const json::object& op) {
   auto name = text_of(op, "op");
   auto path = text_of(op, "path");
   if (!op.contains("path") || (!path.empty() && path[0] != '/'))
     return broken("path is missing or no JSON pointer");
-  auto* value = op.if_contains("value");
-  if ((name == "add" || name == "replace" || name == "test") && !value) return broken("value is missing");
-  boost::system::error_code ec;
-  if (name == "add") return add(root, path, *value);
   if (name == "remove") {
     auto gone = remove(root, path);
     return gone ? caf::error{} : std::move(gone.error());
   }
-  if (name == "replace") {
-    auto* target = root.find_pointer(path, ec);
-    if (ec || !target) return cannot("there is nothing to replace at " + path);
-    *target = *value;
-    return {};
+  if (name == "move" || name == "copy") {
+    if (!op.contains("from")) return broken("from is missing");
+    return from_elsewhere(name, path, text_of(op, "from"));
   }
-  if (name == "test") {
-    auto* target = root.find_pointer(path, ec);
-    if (ec || !target || *target != *value) return cannot("the test of " + path + " failed");
-    return {};
-  }
-  if (name != "move" && name != "copy") return broken("unknown op \"" + name + "\"");
-  auto from = text_of(op, "from");
-  if (!op.contains("from")) return broken("from is missing");
+  if (name != "add" && name != "replace" && name != "test") return broken("unknown op \"" + name + "\"");
+  auto* value = op.if_contains("value");
+  return value ? with_value(name, path, *value) : broken("value is missing");
+}
+
+caf::error patcher::with_value(const std::string& name, const std::string& path, const json::value& value) {
+  boost::system::error_code ec;
+  auto* target = name == "add" ? nullptr : root.find_pointer(path, ec);
+  if (name == "test")
+    return target && *target == value ? caf::error{} : cannot("the test of " + path + " failed");
+  if (auto err = check_depth(path, extent_of(value))) return err;
+  if (name == "add") return add(root, path, value);
+  if (!target) return cannot("there is nothing to replace at " + path);
+  *target = value;
+  return {};
+}
+
+caf::error patcher::from_elsewhere(const std::string& name, const std::string& path,
+                                   const std::string& from) {
+  boost::system::error_code ec;
+  auto* source = root.find_pointer(from, ec);
+  if (ec || !source) return cannot("there is nothing to " + name + " at " + from);
+  auto size = extent_of(*source);
+  if (auto err = check_depth(path, size)) return err;
   if (name == "copy") {
-    auto* source = root.find_pointer(from, ec);
-    if (ec || !source) return cannot("there is nothing to copy at " + from);
+    copied_bytes += size.bytes;
+    if (copied_bytes > max_copied_bytes)
+      return cannot("its copies add up to more than " + std::to_string(max_copied_bytes) + " bytes");
     return add(root, path, json::value(*source));
   }
   if (path.starts_with(from + "/")) return cannot("a value cannot be moved into itself");
@@ -154,11 +211,12 @@ caf::expected<json::value> json_patch(json::value original, const json::value& p
     return make_error(errc::too_large, "The allowed maximum operations in a JSON patch is "
                                            + std::to_string(max_operations) + ", got "
                                            + std::to_string(operations->size()));
+  patcher work{std::move(original)};
   for (auto& op : *operations) {
     if (!op.is_object()) return broken("an operation is no object");
-    if (auto err = apply(original, op.get_object())) return err;
+    if (auto err = work.apply(op.get_object())) return err;
   }
-  return original;
+  return std::move(work.root);
 }
 
 } // namespace podium::api

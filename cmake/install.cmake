@@ -24,4 +24,4 @@ configure_package_config_file(cmake/podiumConfig.cmake.in "${CMAKE_CURRENT_BINAR
   INSTALL_DESTINATION "${podium_package_dir}")
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/podiumConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/podiumConfig.cmake" "${CMAKE_CURRENT_BINARY_DIR}/podiumConfigVersion.cmake"
-  cmake/FindCAF.cmake DESTINATION "${podium_package_dir}")
+  cmake/FindCAF.cmake cmake/FindWslay.cmake DESTINATION "${podium_package_dir}")

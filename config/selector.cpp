@@ -191,8 +191,8 @@ bool holds(const label_requirement& requirement, const json::object* labels) {
 std::string print(const label_requirement& requirement) {
   auto list = [&] {
     std::string out;
-    for (const auto& value : requirement.values)
-      out += (out.empty() ? "" : ",") + value;
+    for (const auto& value : requirement.values) // one may be empty: "a in (,b)"
+      out += (&value == &requirement.values.front() ? "" : ",") + value;
     return out;
   };
   bool single = requirement.values.size() == 1;

@@ -121,6 +121,16 @@ std::string_view suffix_for(int base, int exponent) {
   return {};
 }
 
+// Numbers of so many digits may pass the cap.
+constexpr size_t max_short_digits = 18;
+
+/// How many digits the decimal canonical text has.
+size_t printed_digits(int128 nanos) {
+  while (nanos % 1000 == 0)
+    nanos /= 1000;
+  return digits_of(nanos).size();
+}
+
 constexpr int128 cap_nanos = static_cast<int128>(std::numeric_limits<int64_t>::max()) * 1'000'000'000;
 
 constexpr int128 power128(int exponent) {
@@ -161,10 +171,12 @@ caf::expected<quantity> quantity::parse(std::string_view text) {
     auto divisor = power_of_ten(-exponent);
     amount = (amount + divisor - 1) / divisor;
   }
-  bool is_short = suffix->base == 10 && in.digits.size() <= 18;
+  bool is_short = suffix->base == 10 && in.digits.size() <= max_short_digits;
   static const cpp_int cap = cpp_int{std::numeric_limits<int64_t>::max()} * nanos_per_unit;
   static const cpp_int short_cap = power_of_ten(37);
   int128 nanos = amount > (is_short ? short_cap : cap) ? cap_nanos : narrow(amount);
+  // What would be printed with too many digits is capped now, else it would be when it is read again.
+  if (nanos > cap_nanos && printed_digits(nanos) > max_short_digits) nanos = cap_nanos;
   auto format = suffix->format;
   // Binary suffixes cannot show a fraction of one.
   if (format == quantity_format::binary_si && nanos < nanos_per_unit) format = quantity_format::decimal_si;

@@ -56,6 +56,32 @@ BOOST_AUTO_TEST_CASE(json_patches) {
     BOOST_TEST(by_json_patch(r.before, r.patch) == r.after);
 }
 
+BOOST_AUTO_TEST_CASE(json_patches_do_not_grow_without_limit) {
+  // Each copy of the root into itself doubles it: forty of them would not fit into any machine.
+  std::string doubling = R"([{"op":"add","path":"/a","value":{}})";
+  for (int i = 0; i < 40; ++i)
+    doubling += R"(,{"op":"copy","from":"","path":"/a/)" + std::to_string(i) + "\"}";
+  BOOST_TEST(by_json_patch(R"({"b":1})", doubling + "]")
+             == "error: the patch cannot be applied: its copies add up to more than 3145728 bytes");
+  // Each copy into the deepest place doubles the depth, which is the stack's of all that walks the document.
+  std::string nesting = "[", path = "/a";
+  for (int i = 0; i < 12; ++i, path += path)
+    nesting += R"({"op":"copy","from":"","path":")" + path + "\"},";
+  nesting.back() = ']';
+  BOOST_TEST(by_json_patch(R"({"a":{}})", nesting)
+             == "error: the patch cannot be applied: the document would nest too deep");
+  std::string adding = "[";
+  for (int i = 1; i < 200; ++i) {
+    adding += R"({"op":"add","path":")";
+    for (int n = 0; n < i; ++n)
+      adding += "/a";
+    adding += R"(","value":{}},)";
+  }
+  adding.back() = ']';
+  BOOST_TEST(by_json_patch("{}", adding)
+             == "error: the patch cannot be applied: the document would nest too deep");
+}
+
 BOOST_AUTO_TEST_CASE(strategic_patches_merge_lists_by_their_keys) {
   BOOST_TEST(strategic(R"({"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"2"}]}})",
                        R"({"spec":{"containers":[{"name":"b","image":"3"}]}})")

@@ -168,4 +168,10 @@ BOOST_AUTO_TEST_CASE(events_are_selected_by_their_object) {
   BOOST_TEST(parse_field_selector("leases.coordination.k8s.io", "metadata.name=x").engaged());
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_value_is_printed) {
+  auto selector = parse_label_selector("a in (,b),c notin (),d=");
+  BOOST_REQUIRE(selector);
+  BOOST_TEST(selector->to_string() == "a in (,b),c!=,d=");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
