@@ -331,7 +331,7 @@ decoded decode(const document& doc, const group_version_kind& expected, field_va
 caf::expected<decoded> decode(const document& doc, field_validation mode) {
   auto kind = text_of(doc.root, "kind");
   auto version = text_of(doc.root, "apiVersion");
-  auto refuse = [&](std::string_view path, std::string text) {
+  auto refuse = [&](std::string_view path, const std::string& text) {
     auto place = doc.where(path);
     return make_error(errc::bad_request, (place.empty() ? "" : place + ": ") + text);
   };

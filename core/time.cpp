@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 
 namespace podium {
@@ -151,7 +152,7 @@ std::optional<nanoseconds> parse_go_duration(std::string_view s) {
     total += value * known->second;
   }
   if (total >= 9.2e18) return {};
-  auto ns = static_cast<int64_t>(total + 0.5);
+  auto ns = static_cast<int64_t>(std::llround(total));
   return nanoseconds{negative ? -ns : ns};
 }
 

@@ -209,7 +209,7 @@ caf::expected<uint16_t> server_core::listen_tcp(const std::string& ip, uint16_t 
     return {};
   }();
   if (err) {
-    l.release();
+    (void)l.release(); // close_listener() deletes it when libuv is done
     close_listener(raw);
     return err;
   }
@@ -243,7 +243,7 @@ caf::error server_core::listen_unix(const std::string& path, unsigned mode) {
     return listen(l);
   }();
   if (err) {
-    l.release();
+    (void)l.release(); // close_listener() deletes it when libuv is done
     close_listener(raw);
   }
   return err;

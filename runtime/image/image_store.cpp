@@ -105,7 +105,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   void write_out(image_store::plain_answer done) {
     writing = true;
     auto state = std::make_shared<image_files::index_state>();
-    auto finish = [this, done](caf::error err) {
+    auto finish = [this, done = std::move(done)](caf::error err) {
       writing = false;
       if (err) write_out_later();
       if (done) done(std::move(err));
@@ -262,7 +262,8 @@ image_store::~image_store() {
 }
 
 void image_store::start(plain_answer done) {
-  impl_->change([](image_files& f) { return f.open(); }, [done](caf::error err) { done(std::move(err)); });
+  impl_->change([](image_files& f) { return f.open(); },
+                [done = std::move(done)](caf::error err) { done(std::move(err)); });
 }
 
 void image_store::pull(const std::string& text, const std::string& auth_file, image_answer done) {
@@ -314,7 +315,7 @@ void image_store::remove(const std::string& id, const std::set<std::string>& in_
   // Blobs that a running copy has found here must stay; the next removal or start takes what is then left.
   auto collect_blobs = impl_->pulls.empty();
   impl_->change([id, collect_blobs](image_files& f) { return f.remove(id, collect_blobs); },
-                [done](caf::error err) { done(std::move(err)); });
+                [done = std::move(done)](caf::error err) { done(std::move(err)); });
 }
 
 } // namespace podium

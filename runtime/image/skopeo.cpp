@@ -48,7 +48,7 @@ std::vector<std::string> skopeo_copy_command(const image_settings& settings, con
   if (!settings.policy_file.empty()) {
     argv.insert(argv.end(), {"--policy", settings.policy_file});
   } else if (!std::filesystem::exists("/etc/containers/policy.json")) {
-    argv.push_back("--insecure-policy");
+    argv.emplace_back("--insecure-policy");
   }
   argv.insert(argv.end(), {"copy", "--quiet", "--dest-shared-blob-dir", blobs.string()});
   if (!auth_file.empty()) argv.insert(argv.end(), {"--src-authfile", auth_file});
@@ -64,7 +64,7 @@ std::vector<std::string> skopeo_copy_command(const image_settings& settings, con
     }
     while (host.ends_with('/'))
       host.pop_back();
-    if (!verify) argv.push_back("--src-tls-verify=false");
+    if (!verify) argv.emplace_back("--src-tls-verify=false");
     // Skopeo takes a tag or a digest, and the digest is what must match.
     auto suffix = reference.digest.empty() ? ":" + reference.tag : "@" + reference.digest;
     argv.push_back("docker://" + host + "/" + reference.repository + suffix);

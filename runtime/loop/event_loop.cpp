@@ -109,7 +109,7 @@ void event_loop::stop() {
   {
     // In one step: a post between the two would be accepted but could miss the loop's last drain.
     std::lock_guard guard{impl_->mutex};
-    impl_->queue.push_back([this] { uv_stop(&impl_->loop); });
+    impl_->queue.emplace_back([this] { uv_stop(&impl_->loop); });
     impl_->stopping = true;
     uv_async_send(&impl_->async);
   }

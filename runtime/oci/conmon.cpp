@@ -88,10 +88,10 @@ std::vector<std::string> conmon_command(const oci_settings& settings, const oci_
                                 "--root",
                                 "--runtime-arg",
                                 runtime_state_directory(settings)};
-  if (instance.tty) argv.push_back("-t");
+  if (instance.tty) argv.emplace_back("-t");
   if (instance.stdin_) {
-    argv.push_back("-i");
-    if (!instance.stdin_once) argv.push_back("--leave-stdin-open");
+    argv.emplace_back("-i");
+    if (!instance.stdin_once) argv.emplace_back("--leave-stdin-open");
   }
   return argv;
 }

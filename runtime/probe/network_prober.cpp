@@ -128,14 +128,15 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
     request.fresh = true;
     auto began = uv_hrtime();
     auto id = std::make_shared<uint64_t>(0);
-    *id = client.send(std::move(request), [=, weak = weak_from_this()](caf::expected<http_reply> reply) {
-      auto self = weak.lock();
-      if (!self || self->closed) return;
-      self->fetches.erase(*id);
-      if (!reply) return done(failure(fetch_error(url, reply.error())));
-      auto spent = std::chrono::nanoseconds{uv_hrtime() - began};
-      self->judge(url, headers, left - spent, followed, std::move(*reply), done);
-    });
+    *id = client.send(std::move(request),
+                      [=, done = std::move(done), weak = weak_from_this()](caf::expected<http_reply> reply) {
+                        auto self = weak.lock();
+                        if (!self || self->closed) return;
+                        self->fetches.erase(*id);
+                        if (!reply) return done(failure(fetch_error(url, reply.error())));
+                        auto spent = std::chrono::nanoseconds{uv_hrtime() - began};
+                        self->judge(url, headers, left - spent, followed, std::move(*reply), done);
+                      });
     fetches.insert(*id);
   }
 

@@ -43,7 +43,7 @@ const message_names::entry& message_names::of(const caf::type_erased_tuple& cont
 
 std::string_view message_names::of(const caf::mailbox_element& element) {
   auto& content = element.content();
-  return content.size() == 0 ? std::string_view{} : std::string_view{of(content, 0).name};
+  return content.empty() ? std::string_view{} : std::string_view{of(content, 0).name};
 }
 
 std::string_view sender_path(const caf::strong_actor_ptr& sender) {
