@@ -16,6 +16,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <unistd.h>
 
 namespace {
 
@@ -125,6 +126,8 @@ int main(int argc, char** argv) {
   if (!engine) return fail(engine.error());
   auto& node = **engine;
   node.on_change("pods", [&lines](const podium::watch_event& event) { lines.take(event); });
+  // An engine that cannot go on says so once; its containers run on for the next one to find.
+  node.on_failure([](const caf::error&) { kill(getpid(), SIGTERM); });
   for (int i = 2; i < argc; ++i)
     if (auto applied = node.apply(argv[i]); !applied) return fail(applied.error());
   std::cout << "collectors run; look at them with kubectl --kubeconfig " << node.kubeconfig_path()
@@ -132,6 +135,7 @@ int main(int argc, char** argv) {
 
   int signal = 0;
   sigwait(&ends, &signal);
+  if (auto error = node.failure()) return fail(error);
   // Without this the containers would run on, and the next start would find them again.
   return node.remove_all_pods(std::chrono::seconds{30}) ? 0 : 1;
 }

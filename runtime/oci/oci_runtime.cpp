@@ -4,6 +4,7 @@
 #include "runtime/oci/oci_runtime_impl.hpp"
 #include "runtime/oci/small_files.hpp"
 #include "runtime/process/process_tree.hpp"
+#include "runtime/process/spawn.hpp"
 #include <cerrno>
 #include <climits>
 #include <fcntl.h>
@@ -125,6 +126,8 @@ caf::error oci_runtime::impl::choose_program() {
     char self[PATH_MAX] = {};
     if (::readlink("/proc/self/exe", self, sizeof self - 1) > 0)
       settings.hybrid_helper = fs::path{self}.parent_path() / "podium-hybrid-cgroup";
+    // A program that embeds podium lies elsewhere than podium's own.
+    if (!runs(settings.hybrid_helper)) settings.hybrid_helper = find_program("podium-hybrid-cgroup");
   }
   if (runs(settings.crun) && (!hybrid || runs(settings.hybrid_helper))) {
     program = {settings.crun, hybrid ? settings.hybrid_helper : settings.crun, "crun"};
@@ -136,8 +139,8 @@ caf::error oci_runtime::impl::choose_program() {
   }
   if (runs(settings.crun))
     return make_error(errc::unavailable,
-                      "crun needs podium-hybrid-cgroup on this host's hybrid cgroup hierarchy, and "
-                          + settings.hybrid_helper + " is missing");
+                      "crun needs podium-hybrid-cgroup on this host's hybrid cgroup hierarchy, and that is "
+                      "neither beside this program nor in its PATH");
   return make_error(errc::unavailable, "neither " + settings.crun + " nor " + settings.runc
                                            + " is there: install the package crun");
 }

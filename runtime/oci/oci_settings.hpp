@@ -14,7 +14,8 @@ struct oci_settings {
   std::string conmon = "/usr/bin/conmon";
   std::string crun = "/usr/bin/crun";
   std::string runc = "/usr/sbin/runc"; ///< taken where crun is missing
-  /// podium-hybrid-cgroup, needed for crun on a hybrid hierarchy; empty: looked for beside this program.
+  /// podium-hybrid-cgroup, needed for crun on a hybrid hierarchy; empty: looked for beside this program, then
+  /// in its PATH.
   std::string hybrid_helper;
   int64_t log_max_bytes = 10 << 20; ///< a log is rotated beyond this size
   int log_max_files = 5;

@@ -84,6 +84,8 @@ int child_main(void* argument) {
   ::_exit(127);
 }
 
+} // namespace
+
 std::string find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
   const char* variable = std::getenv("PATH");
@@ -96,6 +98,8 @@ std::string find_program(const std::string& name) {
   }
   return {};
 }
+
+namespace {
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> result;

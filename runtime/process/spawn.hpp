@@ -36,6 +36,10 @@ struct spawned_process {
 /// everything else.
 caf::expected<spawned_process> spawn_process(const spawn_request& request);
 
+/// `name` itself when it is a path, else the first executable of that name in this process's PATH; empty when
+/// there is none.
+std::string find_program(const std::string& name);
+
 /// This process's environment as "NAME=value" strings, without the variables named in `without`.
 std::vector<std::string> current_environment(const std::vector<std::string>& without = {});
 
