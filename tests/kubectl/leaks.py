@@ -57,9 +57,11 @@ def links_of(bridge):
     """Names of the links that hang on a bridge."""
     found = []
     for link in Path("/sys/class/net").iterdir():
-        master = link / "master"
-        if master.exists() and os.path.basename(os.readlink(master)) == bridge:
-            found.append(link.name)
+        try:
+            if os.path.basename(os.readlink(link / "master")) == bridge:
+                found.append(link.name)
+        except OSError:  # it has no master, or the kernel has just ended it
+            continue
     return found
 
 
