@@ -93,7 +93,7 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   void rotate_logs();
 
   // sandboxes
-  void sandbox_made(const create_sandbox& request);
+  void make_sandbox_parts(const create_sandbox& request);
   void sandbox_addressed(const create_sandbox& request, caf::expected<std::string> ip);
   void sandbox_failed(const std::string& pod_uid, caf::error why);
   void continue_removal(const std::string& pod_uid);

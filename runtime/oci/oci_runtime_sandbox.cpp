@@ -56,20 +56,41 @@ void oci_runtime::ask(const create_sandbox& request, answer<sandbox_info> done) 
   auto self = impl_;
   auto named = request;
   named.hostname = f.hostname;
-  self->in_pool([self, named] { return make_sandbox(self->settings, *self->cgroups, named); },
+  self->in_pool([self, named] { return make_sandbox_directories(self->settings, named.pod_uid); },
                 [self, named](caf::error failed) {
                   if (failed) return self->sandbox_failed(named.pod_uid, std::move(failed));
-                  self->sandbox_made(named);
+                  self->make_sandbox_parts(named);
                 });
 }
 
-void oci_runtime::impl::sandbox_made(const create_sandbox& request) {
-  if (request.host_network) return sandbox_addressed(request, std::string{});
+/// The network, which takes longest, beside the rest: neither needs the other. Goes on when both are done,
+/// also after a failure, since what undoes a sandbox must find nobody at work in it.
+void oci_runtime::impl::make_sandbox_parts(const create_sandbox& request) {
+  struct parts {
+    int under_way = 2;
+    caf::error failed;
+    caf::expected<std::string> ip = std::string{};
+  };
   auto self = shared_from_this();
-  network.add(request, paths_of(settings, request.pod_uid).net_ns,
-              [self, request](caf::expected<std::string> ip) {
-                if (!self->stopped) self->sandbox_addressed(request, std::move(ip));
-              });
+  auto all = std::make_shared<parts>();
+  auto part_done = [self, all, request] {
+    if (--all->under_way > 0 || self->stopped) return;
+    if (all->failed) return self->sandbox_failed(request.pod_uid, std::move(all->failed));
+    self->sandbox_addressed(request, std::move(all->ip));
+  };
+  if (request.host_network)
+    all->under_way = 1;
+  else
+    network.add(request, paths_of(settings, request.pod_uid).net_ns,
+                [all, part_done](caf::expected<std::string> ip) {
+                  all->ip = std::move(ip);
+                  part_done();
+                });
+  in_pool([self, request] { return make_sandbox(self->settings, *self->cgroups, request); },
+          [all, part_done](caf::error failed) {
+            all->failed = std::move(failed);
+            part_done();
+          });
 }
 
 void oci_runtime::impl::sandbox_addressed(const create_sandbox& request, caf::expected<std::string> ip) {

@@ -106,12 +106,16 @@ bool safe_name(const std::string& text) {
   });
 }
 
+caf::error make_sandbox_directories(const oci_settings& settings, const std::string& pod_uid) {
+  auto p = paths_of(settings, pod_uid);
+  if (auto failed = make_directory(p.directory, 0711)) return failed;
+  if (auto failed = make_directory(p.ns, 0700)) return failed;
+  return make_directory(p.directory + "/containers", 0711);
+}
+
 caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
                         const create_sandbox& request) {
   auto p = paths_of(settings, request.pod_uid);
-  if (auto failed = make_directory(p.directory, 0711)) return failed;
-  if (auto failed = make_directory(p.ns, 0700)) return failed;
-  if (auto failed = make_directory(p.directory + "/containers", 0711)) return failed;
   int flags = 0;
   std::vector<std::pair<std::string, std::string>> binds;
   if (!request.host_ipc && !is_filesystem(p.ipc_ns, nsfs_magic)) {

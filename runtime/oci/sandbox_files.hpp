@@ -33,8 +33,10 @@ std::string log_directory(const oci_settings& settings, const std::string& ns, c
 /// bytes.
 bool safe_name(const std::string& text);
 
-/// Makes directory, namespaces, shm and cgroup. Blocks for some system calls. Idempotent. The files of /etc
-/// come with finish_sandbox(), once the address is known.
+/// Makes the directories that a sandbox's files and its network's pin go into. Idempotent.
+caf::error make_sandbox_directories(const oci_settings& settings, const std::string& pod_uid);
+/// Makes namespaces (not the network's), shm and cgroup, in the directories made before. Blocks for some
+/// system calls. Idempotent. The files of /etc come with finish_sandbox(), once the address is known.
 caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
                         const create_sandbox& request);
 /// Writes /etc/hosts, /etc/hostname, /etc/resolv.conf and the record.
