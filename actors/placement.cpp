@@ -260,6 +260,7 @@ std::string failure_message(const pod_wants& pod, const std::vector<node_state>&
   }
   auto sentence = [&](const std::map<std::string, size_t>& counts) {
     std::vector<std::string> entries;
+    entries.reserve(counts.size());
     for (auto& [text, n] : counts)
       entries.push_back(std::to_string(n) + ' ' + text);
     std::sort(entries.begin(), entries.end());
