@@ -143,8 +143,12 @@ void registry_view::publish(const watch_event& event) {
                         ? base->without(event.object->key(), event.resource_version)
                         : base->with(event.object, event.resource_version);
     state.events.push_back(event);
-    if (state.events.size() > history_) {
-      state.lost_version = state.events.front().resource_version;
+    state.event_bytes += event.object->json().size();
+    while (state.events.size() > 1
+           && (state.events.size() > history_ || state.event_bytes > history_bytes_)) {
+      auto& oldest = state.events.front();
+      state.event_bytes -= oldest.object->json().size();
+      state.lost_version = oldest.resource_version;
       state.events.pop_front();
     }
     version_.store(event.resource_version, std::memory_order_release);

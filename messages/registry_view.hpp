@@ -49,8 +49,11 @@ using snapshot_ptr = std::shared_ptr<const resource_snapshot>;
 /// The registry as its readers see it. All members are safe from any thread.
 class registry_view {
 public:
-  /// `history` is how many events of each resource are kept for watches.
-  explicit registry_view(size_t history = 10'000) : history_(history) {}
+  /// How much of each resource's past is kept for watches: at most `history` events whose objects' JSON text
+  /// is `history_bytes` together. In memory an object takes about four times its text. The default holds some
+  /// 350 versions of small pods; the newest event is always kept.
+  explicit registry_view(size_t history = 10'000, size_t history_bytes = 1024 * 1024)
+      : history_(history), history_bytes_(history_bytes) {}
 
   /// The latest snapshot; an empty one for a resource that has no objects yet. Its version is the whole
   /// registry's latest.
@@ -77,9 +80,10 @@ private:
   struct resource_state {
     snapshot_ptr current;
     std::deque<watch_event> events;
+    size_t event_bytes = 0;    ///< JSON text of the objects in the ring
     uint64_t lost_version = 0; ///< events up to here are not in the ring
   };
-  const size_t history_;
+  const size_t history_, history_bytes_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, resource_state, std::less<>> resources_;
   std::atomic<uint64_t> version_{0};

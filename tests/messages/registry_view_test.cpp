@@ -69,6 +69,19 @@ BOOST_AUTO_TEST_CASE(old_cursors_expire_and_new_ones_read_on) {
   BOOST_TEST(view.snapshot("nodes")->resource_version() == 29u);
 }
 
+BOOST_AUTO_TEST_CASE(history_is_bounded_by_bytes_and_keeps_the_newest) {
+  auto size = make("a", "x", 10)->json().size();
+  registry_view view{1'000, 3 * size};
+  for (uint64_t rv = 10; rv < 30; ++rv)
+    view.publish({watch_type::modified, make("a", "x", rv), {}, rv});
+  BOOST_TEST(!view.events_after("pods", 25, 100));
+  BOOST_TEST(view.events_after("pods", 26, 100)->size() == 3u);
+  // One that is larger than all that may be kept still reaches who was up to date.
+  view.publish({watch_type::modified, make("a", std::string(10 * size, 'n'), 30), {}, 30});
+  BOOST_TEST(view.events_after("pods", 29, 100)->size() == 1u);
+  BOOST_TEST(!view.events_after("pods", 28, 100));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 namespace {
