@@ -14,12 +14,24 @@ using config::schema_type;
 constexpr std::string_view order_prefix = "$setElementOrder/";
 constexpr std::string_view remove_prefix = "$deleteFromPrimitiveList/";
 
+// Lists are searched item by item. Real ones are short; a body full of them must not keep the loop for
+// minutes.
+constexpr size_t max_comparisons = 20'000'000;
+
 /// Carries the first mistake out of the recursion.
 struct merger {
   caf::error error;
+  size_t comparisons = 0;
 
   void fail(const std::string& what) {
     if (!error) error = make_error(errc::bad_request, what);
+  }
+  /// False, and a mistake, when `items` searched in lists of `length` would be too many.
+  bool may_search(size_t items, size_t length) {
+    comparisons += items * (length + 1);
+    if (comparisons > max_comparisons && !error)
+      error = make_error(errc::too_large, "the lists of the patch and the object are too long to be merged");
+    return !error;
   }
 
   json::value merge(json::value original, const json::value& patch, const schema_type* type);
@@ -49,24 +61,25 @@ size_t find_item(const json::array& list, std::string_view merge_key, const json
 
 /// The order of Kubernetes' merge: what the client ordered stands in its order; what only the server has
 /// keeps its place relative to its neighbours.
-template <class SameItem>
-json::array reorder(json::array merged, const json::array& server, const json::array& order,
-                    SameItem rank_in) {
-  auto rank = [&](const json::value& v, const json::array& list) { return rank_in(v, list); };
-  json::array ordered, rest;
-  for (auto& v : merged)
-    (rank(v, order) == std::string_view::npos ? rest : ordered).push_back(std::move(v));
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [&](auto& a, auto& b) { return rank(a, order) < rank(b, order); });
+template <class Rank>
+json::array reorder(json::array merged, const json::array& server, const json::array& order, Rank rank) {
+  struct item {
+    size_t wanted, before; ///< its place in `order` and in `server`, or npos
+    json::value* value;
+  };
+  std::vector<item> ordered, rest;
+  for (auto& v : merged) {
+    item i{rank(v, order), rank(v, server), &v};
+    (i.wanted == std::string_view::npos ? rest : ordered).push_back(i);
+  }
+  std::stable_sort(ordered.begin(), ordered.end(), [](auto& a, auto& b) { return a.wanted < b.wanted; });
   json::array out;
   size_t o = 0, r = 0;
   while (o < ordered.size() || r < rest.size()) {
     bool take_rest = o == ordered.size();
-    if (!take_rest && r < rest.size()) {
-      auto at = rank(ordered[o], server);
-      take_rest = at != std::string_view::npos && rank(rest[r], server) < at;
-    }
-    out.push_back(take_rest ? std::move(rest[r++]) : std::move(ordered[o++]));
+    if (!take_rest && r < rest.size())
+      take_rest = ordered[o].before != std::string_view::npos && rest[r].before < ordered[o].before;
+    out.push_back(std::move(*(take_rest ? rest[r++] : ordered[o++]).value));
   }
   return out;
 }
@@ -97,6 +110,7 @@ json::value merger::merge(json::value original, const json::value& patch, const 
 
 void merger::merge_object(json::object& target, const json::object& patch, const schema_type* type) {
   if (auto* retain = patch.if_contains("$retainKeys"); retain && retain->is_array()) {
+    if (!may_search(target.size(), retain->get_array().size())) return;
     std::vector<std::string> gone;
     for (auto& [key, value] : target)
       if (rank_scalar(json::value(key), retain->get_array()) == std::string_view::npos)
@@ -150,17 +164,22 @@ void merger::merge_field(json::object& target, std::string_view key, const json:
 json::array merger::merge_scalars(const json::array& original, const json::array& patch,
                                   const json::value* removed, const json::value* order) {
   json::array out;
+  auto thinned = removed && removed->is_array() ? removed->get_array().size() : 0;
+  if (!may_search(original.size(), thinned) || !may_search(patch.size(), original.size() + patch.size()))
+    return out;
   for (auto& v : original)
     if (!removed || !removed->is_array() || rank_scalar(v, removed->get_array()) == std::string_view::npos)
       out.push_back(v);
   for (auto& v : patch)
     if (rank_scalar(v, out) == std::string_view::npos) out.push_back(v);
-  if (order && order->is_array()) return reorder(std::move(out), original, order->get_array(), rank_scalar);
-  return out;
+  if (!order || !order->is_array() || !may_search(out.size(), original.size() + order->get_array().size()))
+    return out;
+  return reorder(std::move(out), original, order->get_array(), rank_scalar);
 }
 
 json::array merger::merge_items(json::array original, const json::array& patch, const schema_field& field,
                                 const json::value* order) {
+  if (!may_search(patch.size(), original.size() + patch.size())) return original;
   auto server = original;
   bool replace = std::any_of(patch.begin(), patch.end(), [](auto& item) {
     return item.is_object() && directive_of(item.get_object()) == "replace";
@@ -189,7 +208,8 @@ json::array merger::merge_items(json::array original, const json::array& patch, 
     else
       original[at] = merge(std::move(original[at]), item, field.object);
   }
-  if (!order || !order->is_array()) return original;
+  if (!order || !order->is_array() || !may_search(original.size(), server.size() + order->get_array().size()))
+    return original;
   auto rank = [&](const json::value& v, const json::array& list) {
     auto* o = v.if_object();
     auto* id = o ? o->if_contains(field.merge_key) : nullptr;

@@ -130,4 +130,19 @@ BOOST_AUTO_TEST_CASE(strategic_directives) {
       == R"({"spec":{}})");
 }
 
+BOOST_AUTO_TEST_CASE(strategic_patches_do_not_search_without_limit) {
+  std::string names = "[", items = "[";
+  for (int n = 0; n < 10'000; ++n) {
+    names += "\"f" + std::to_string(n) + "\",";
+    items += R"({"name":"c)" + std::to_string(n) + "\"},";
+  }
+  names.back() = items.back() = ']';
+  constexpr auto too_long = "error: the lists of the patch and the object are too long to be merged";
+  BOOST_TEST(strategic("{}", R"({"metadata":{"finalizers":)" + names + "}}") == too_long);
+  BOOST_TEST(strategic("{}", R"({"spec":{"containers":)" + items + "}}") == too_long);
+  BOOST_TEST(strategic(R"({"spec":{"containers":)" + items + "}}",
+                       R"({"spec":{"$setElementOrder/containers":)" + items + "}}")
+             == too_long);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
