@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 
 #include <boost/json/basic_parser_impl.hpp>
+#include <cmath>
 
 namespace podium::config {
 namespace {
@@ -42,7 +43,12 @@ public:
   bool on_number_part(json::string_view, json::error_code&) { return true; }
   bool on_int64(int64_t number, json::string_view, json::error_code&) { return add(number); }
   bool on_uint64(uint64_t number, json::string_view, json::error_code&) { return add(number); }
-  bool on_double(double number, json::string_view, json::error_code&) { return add(number); }
+  bool on_double(double number, json::string_view, json::error_code& ec) {
+    // The parser multiplies digits by a power of ten that may be infinite: 0e999 comes as "not a number".
+    if (std::isnan(number)) return add(0.0);
+    if (std::isinf(number)) ec = json::error::exponent_overflow;
+    return !ec && add(number);
+  }
   bool on_bool(bool flag, json::error_code&) { return add(flag); }
   bool on_null(json::error_code&) { return add(nullptr); }
   bool on_comment_part(json::string_view, json::error_code&) { return true; }

@@ -227,6 +227,14 @@ BOOST_AUTO_TEST_CASE(bounds) {
   BOOST_TEST((code_of(parse_json(big).error()) == errc::too_large));
 }
 
+BOOST_AUTO_TEST_CASE(numbers_are_finite) {
+  auto zero = parse_json("[0e3333, -0.0e999, 1e-3333]");
+  BOOST_REQUIRE(zero);
+  for (auto& number : zero->root.as_array())
+    BOOST_TEST(number.to_number<double>() == 0);
+  BOOST_TEST(!parse_json("1e3333"));
+}
+
 BOOST_AUTO_TEST_CASE(alias_bombs) {
   std::string bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n";
   for (int i = 1; i < 10; ++i) {
