@@ -16,7 +16,7 @@ struct selectable_row {
   std::string_view path = {}; ///< where it is in the object, if not at `field`
 };
 
-// Besides metadata.name and metadata.namespace, which every resource has.
+// Besides metadata.name, and metadata.namespace of what lives in one.
 constexpr std::array selectable{
     selectable_row{"pods", "spec.nodeName"},
     selectable_row{"pods", "spec.restartPolicy"},
@@ -54,8 +54,13 @@ constexpr std::array selectable{
 
 constexpr std::array booleans{std::string_view{"spec.unschedulable"}, std::string_view{"spec.hostNetwork"}};
 
+/// Nodes and namespaces live in no namespace.
+bool is_cluster_wide(std::string_view resource) {
+  return resource == "nodes" || resource == "namespaces";
+}
+
 bool is_selectable(std::string_view resource, std::string_view field) {
-  if (field == "metadata.name" || field == "metadata.namespace") return true;
+  if (field == "metadata.name" || (field == "metadata.namespace" && !is_cluster_wide(resource))) return true;
   return std::any_of(selectable.begin(), selectable.end(),
                      [&](const auto& row) { return row.resource == resource && row.field == field; });
 }
@@ -99,7 +104,15 @@ caf::expected<field_requirement> read_term(std::string_view resource, std::strin
   out.field = term.substr(0, at);
   out.negated = term[at] == '!';
   auto value = term.substr(at + (out.negated || term.substr(at, 2) == "==" ? 2 : 1));
-  if (!is_selectable(resource, out.field)) return refuse("field label not supported: " + out.field);
+  if (!is_selectable(resource, out.field)) {
+    // Kinds without fields of their own (leases) are refused by the general rule and in its words.
+    bool has_own = std::any_of(selectable.begin(), selectable.end(),
+                               [&](const auto& row) { return row.resource == resource; });
+    return refuse(has_own ? "field label not supported: " + out.field
+                          : "\"" + out.field
+                                + "\" is not a known field selector: only \"metadata.name\", "
+                                  "\"metadata.namespace\"");
+  }
   if (!unescape(value, out.value))
     return refuse("invalid field selector: invalid escape sequence or operator in '" + std::string{value}
                   + "'");
@@ -109,7 +122,8 @@ caf::expected<field_requirement> read_term(std::string_view resource, std::strin
 } // namespace
 
 std::vector<std::string_view> selectable_fields(std::string_view resource) {
-  std::vector<std::string_view> out{"metadata.name", "metadata.namespace"};
+  std::vector<std::string_view> out{"metadata.name"};
+  if (!is_cluster_wide(resource)) out.push_back("metadata.namespace");
   for (const auto& row : selectable)
     if (row.resource == resource) out.push_back(row.field);
   return out;

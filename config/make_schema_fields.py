@@ -15,8 +15,8 @@ core.v1: Pod PodList PodTemplateSpec Node NodeList Namespace NamespaceList Event
 events.v1: Event EventList
 coordination.v1: Lease LeaseList
 policy.v1: Eviction
-authentication.v1: SelfSubjectReview
-authorization.v1: SelfSubjectAccessReview SelfSubjectRulesReview
+authentication.v1: SelfSubjectReview TokenReview
+authorization.v1: SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview
 meta.v1: Status DeleteOptions ListOptions GetOptions CreateOptions UpdateOptions PatchOptions LabelSelector
 """
 

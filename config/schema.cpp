@@ -31,6 +31,8 @@ constexpr schema_kind kinds[] = {
     {"coordination.k8s.io", "v1", "LeaseList", "coordination.v1.LeaseList"},
     {"policy", "v1", "Eviction", "policy.v1.Eviction"},
     {"authentication.k8s.io", "v1", "SelfSubjectReview", "authentication.v1.SelfSubjectReview"},
+    {"authentication.k8s.io", "v1", "TokenReview", "authentication.v1.TokenReview"},
+    {"authorization.k8s.io", "v1", "SubjectAccessReview", "authorization.v1.SubjectAccessReview"},
     {"authorization.k8s.io", "v1", "SelfSubjectAccessReview", "authorization.v1.SelfSubjectAccessReview"},
     {"authorization.k8s.io", "v1", "SelfSubjectRulesReview", "authorization.v1.SelfSubjectRulesReview"},
 };

@@ -92,15 +92,35 @@ const setting_row rows[] = {
      unit::none, "trace debug info warn error"},
     {"api.listen", PODIUM_TEXT(api.listen), "Address and port of the API server.", 0, unit::none, {},
      check_listen},
-    {"api.maxConnections", PODIUM_INTEGER(api.max_connections), "Connections open at once; more are refused.",
-     1},
+    {"api.maxConnections", PODIUM_INTEGER(api.max_connections),
+     "Connections open at once; more are refused. At most half of the files the daemon may open.", 1},
     {"api.maxWatches", PODIUM_INTEGER(api.max_watches), "Watches open at once; more are answered 429.", 1},
     {"api.maxHeaderBytes", PODIUM_INTEGER(api.max_header_bytes), "Bytes of a request's header.", 1024,
      unit::bytes},
     {"api.maxBodyBytes", PODIUM_INTEGER(api.max_body_bytes), "Bytes of a request's body.", 1024, unit::bytes},
+    {"api.headerTimeout", PODIUM_DURATION(api.header_timeout),
+     "How long a TLS handshake, and then a request's header, may take.", second},
+    {"api.bodyTimeout", PODIUM_DURATION(api.body_timeout), "How long a request's body may take.", second},
     {"api.idleTimeout", PODIUM_DURATION(api.idle_timeout), "How long an idle connection is kept.", second},
     {"api.watchTimeout", PODIUM_DURATION(api.watch_timeout), "How long a watch lives that names no timeout.",
      second},
+    {"access.tokenFile",
+     PODIUM_TEXT(access.token_file),
+     "Bearer tokens, one a line: token,user,uid,\"group1,group2\"; mode 0600, read again when it changes.",
+     0,
+     unit::none,
+     {},
+     [](const settings& s) {
+       bool ok = s.access.token_file.empty() || s.access.token_file.starts_with('/');
+       return std::string{ok ? "" : "must be an absolute path"};
+     }},
+    {"access.rules", rules_of{[](settings & s) -> auto& {return s.access.rules;
+}
+}
+, "What users and groups may do besides system:masters, who may do all: {users, groups, verbs, apiGroups, "
+  "resources, resourceNames, namespaces, nonResourceURLs}, as in RBAC."
+}
+,
     {"network.podCIDR",
      PODIUM_TEXT(network.pod_cidr),
      "The range of pod addresses.",

@@ -15,6 +15,8 @@ using duration_of = nanoseconds& (*)(settings&);
 using labels_of = std::map<std::string, std::string>& (*)(settings&);
 using mirrors_of = std::map<std::string, std::vector<registry_mirror>>& (*)(settings&);
 
+using rules_of = std::vector<access_rule>& (*)(settings&);
+
 /// What is wrong with a value that was just set; empty when nothing is.
 using value_check = std::string (*)(const settings&);
 
@@ -22,7 +24,7 @@ enum class unit : uint8_t { none, bytes };
 
 struct setting_row {
   std::string_view path;
-  std::variant<text_of, integer_of, number_of, duration_of, labels_of, mirrors_of> target;
+  std::variant<text_of, integer_of, number_of, duration_of, labels_of, mirrors_of, rules_of> target;
   std::string_view doc;
   int64_t low = 0; ///< the least integer, number or duration (ns) allowed
   unit in = unit::none;

@@ -1,5 +1,6 @@
 #include "config/settings.hpp"
 
+#include "config/access_rules.hpp"
 #include "config/field_formats.hpp"
 #include "config/json_access.hpp"
 #include "config/setting_rows.hpp"
@@ -85,6 +86,8 @@ public:
     return {};
   }
 
+  std::string operator()(rules_of target) { return read_access_rules(value_, target(into_)); }
+
 private:
   static std::string read_mirror(const json::value& item, registry_mirror& out) {
     constexpr const char* shape = "a mirror is {layout: directory} or {registry: host, insecure: true|false}";
@@ -132,6 +135,7 @@ struct value_checker {
     return {};
   }
   std::string operator()(mirrors_of) const { return {}; }
+  std::string operator()(rules_of target) const { return check_access_rules(target(from)); }
 
 private:
   std::string at_least(bool holds) const {
@@ -166,12 +170,14 @@ struct value_printer {
   std::string operator()(duration_of target) const { return to_go_duration(target(from)); }
   std::string operator()(labels_of) const { return "{}"; }
   std::string operator()(mirrors_of) const { return "{}"; }
+  std::string operator()(rules_of) const { return "[]"; }
 };
 
 std::string_view type_of_row(const setting_row& row) {
   if (!row.choices.empty()) return "choice";
   if (row.in == unit::bytes) return "bytes";
-  constexpr std::string_view names[] = {"text", "integer", "number", "duration", "labels", "mirrors"};
+  constexpr std::string_view names[] = {"text",   "integer", "number", "duration",
+                                        "labels", "mirrors", "rules"};
   return names[row.target.index()];
 }
 

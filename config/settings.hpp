@@ -38,6 +38,8 @@ struct api_settings {
   int64_t max_watches = 10'000;
   int64_t max_header_bytes = 64 * 1024;
   int64_t max_body_bytes = 3 * 1024 * 1024;
+  nanoseconds header_timeout = std::chrono::seconds{10};
+  nanoseconds body_timeout = std::chrono::minutes{1};
   nanoseconds idle_timeout = std::chrono::minutes{2};
   nanoseconds watch_timeout = std::chrono::minutes{30};
 };
@@ -72,6 +74,24 @@ struct event_settings {
   int64_t max_count = 20'000;
 };
 
+/// What some may do, in the manner of Kubernetes' RBAC: "*" stands for all, a resource may be "pods",
+/// "pods/log", "*/status", and a path may end in "*". Requests are about resources or about paths.
+struct access_rule {
+  std::vector<std::string> users, groups; ///< for whom: one of either suffices
+  std::vector<std::string> verbs;
+  std::vector<std::string> api_groups, resources; ///< "" is the core group
+  std::vector<std::string> resource_names;        ///< none: whatever the name
+  std::vector<std::string> namespaces;            ///< none: everywhere, and what lives in no namespace
+  std::vector<std::string> non_resource_urls;     ///< "/metrics", "/healthz/*"
+  bool operator==(const access_rule&) const = default;
+};
+
+/// Who is known beside the owners of certificates, and who may do what beside system:masters.
+struct access_settings {
+  std::string token_file; ///< empty: no bearer tokens
+  std::vector<access_rule> rules;
+};
+
 /// Everything that can be set. A default-made one is what the daemon runs with when no file is given.
 struct settings {
   std::string data_dir = "/var/lib/podium";
@@ -82,6 +102,7 @@ struct settings {
   std::string runtime = "auto"; ///< or "crun", "runc"
   std::string log_level = "info";
   api_settings api;
+  access_settings access;
   network_settings network;
   std::map<std::string, std::vector<registry_mirror>> registry_mirrors; ///< by registry host
   image_settings images;
