@@ -13,6 +13,8 @@ namespace json = boost::json;
 constexpr size_t max_operations = 10'000; // Kubernetes' limit on a JSON patch
 constexpr size_t max_copied_bytes =
     3 * 1024 * 1024; // and on what its copies add up to: each may double the document
+/// What walking values and shifting lists may add up to, about in bytes: a patch is small work on an object.
+constexpr size_t max_work = 128 * 1024 * 1024;
 
 /// How much text a value makes, about, and how deep it nests (0 for a scalar).
 struct extent {
@@ -131,17 +133,32 @@ caf::expected<json::value> remove(json::value& root, const std::string& path) {
 struct patcher {
   json::value root;
   size_t copied_bytes = 0;
+  size_t work = 0;
 
   caf::error apply(const json::object& op);
+  caf::error spend(size_t bytes);
   caf::error with_value(const std::string& name, const std::string& path, const json::value& value);
   caf::error from_elsewhere(const std::string& name, const std::string& path, const std::string& from);
 };
+
+/// The elements that a change of the list at `path` shifts, in bytes.
+size_t shifted_bytes(json::value& root, const std::string& path) {
+  auto* parent = path.empty() ? nullptr : find_parent(root, path).first;
+  return parent && parent->is_array() ? parent->get_array().size() * sizeof(json::value) : 0;
+}
+
+caf::error patcher::spend(size_t bytes) {
+  work += bytes;
+  if (work <= max_work) return {};
+  return make_error(errc::too_large, "the JSON patch is too much work: too many operations on large values");
+}
 
 caf::error patcher::apply(const json::object& op) {
   auto name = text_of(op, "op");
   auto path = text_of(op, "path");
   if (!op.contains("path") || (!path.empty() && path[0] != '/'))
     return broken("path is missing or no JSON pointer");
+  if (auto err = spend(shifted_bytes(root, path))) return err;
   if (name == "remove") {
     auto gone = remove(root, path);
     return gone ? caf::error{} : std::move(gone.error());
@@ -173,6 +190,7 @@ caf::error patcher::from_elsewhere(const std::string& name, const std::string& p
   auto* source = root.find_pointer(from, ec);
   if (ec || !source) return cannot("there is nothing to " + name + " at " + from);
   auto size = extent_of(*source);
+  if (auto err = spend(size.bytes + shifted_bytes(root, from))) return err;
   if (auto err = check_depth(path, size)) return err;
   if (name == "copy") {
     copied_bytes += size.bytes;

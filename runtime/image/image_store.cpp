@@ -3,6 +3,7 @@
 #include "runtime/image/digest.hpp"
 #include "runtime/image/image_files.hpp"
 #include "runtime/image/skopeo.hpp"
+#include "runtime/loop/result_of.hpp"
 #include "runtime/loop/serial_queue.hpp"
 #include "runtime/process/launcher.hpp"
 #include <algorithm>
@@ -75,7 +76,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
     auto out = std::make_shared<outcome>();
     auto accepted = queue.submit(
         [f = files, out, work = std::move(work)] {
-          out->value.emplace(work(*f));
+          out->value.emplace(result_of([&] { return work(*f); }));
           out->images = f->images();
           out->early = f->early();
         },

@@ -1,6 +1,7 @@
 // The pods' network: one bridge, a namespace and an address per pod, host ports.
 #pragma once
 #include "core/error.hpp"
+#include "runtime/loop/result_of.hpp"
 #include "runtime/loop/serial_queue.hpp"
 #include "runtime/network/network_worker.hpp"
 #include <functional>
@@ -72,7 +73,7 @@ private:
   void submit(Work work, std::function<void(Result)> done) {
     auto result = std::make_shared<std::optional<Result>>();
     auto accepted = state_->queue.submit(
-        [w = state_->worker, result, work = std::move(work)] { result->emplace(work(*w)); },
+        [w = state_->worker, result, work = std::move(work)] { result->emplace(result_of([&] { return Result(work(*w)); })); },
         [result, done] { done(std::move(**result)); });
     if (!accepted) done(make_error(errc::unavailable, "too much work is waiting for the pod network"));
   }

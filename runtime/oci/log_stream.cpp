@@ -2,10 +2,9 @@
 
 #include "core/error.hpp"
 #include "runtime/oci/log_format.hpp"
-#include "runtime/process/fd_watch.hpp"
+#include "runtime/process/directory_watch.hpp"
 #include <algorithm>
 #include <fcntl.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 
 namespace podium {
@@ -105,21 +104,19 @@ public:
                    {}})) {}
   ~log_stream() override { close(); }
 
+  /// A follower that would never hear of new lines is refused, not left waiting.
   void watch() {
-    inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     auto directory = reader_->path.substr(0, reader_->path.rfind('/'));
-    if (!inotify_
-        || ::inotify_add_watch(inotify_.get(), directory.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
-      return;
-    watch_ = std::make_unique<fd_watch>(loop_, inotify_.get(), [weak = weak_from_this()] {
+    auto id = runtime_.directories().add(directory, [weak = weak_from_this()] {
       auto s = weak.lock();
       if (!s) return;
-      char events[4096];
-      while (::read(s->inotify_.get(), events, sizeof events) > 0) {
-      }
       s->changed_ = true;
       s->pump();
     });
+    if (id)
+      watch_id_ = *id;
+    else
+      unwatched_ = std::move(id.error());
   }
 
   void await_end() {
@@ -139,6 +136,7 @@ public:
     if (closed_ || busy_ || paused_ || (at_end_ && !changed_)) return;
     busy_ = true;
     changed_ = false;
+    if (unwatched_) return end(std::move(unwatched_));
     bool was_over = over_;
     auto piece = std::make_shared<reader::piece>();
     bool taken = pool_.submit([r = reader_, piece] { *piece = r->next(); },
@@ -161,8 +159,7 @@ public:
     if (std::exchange(closed_, true)) return;
     events_ = {};
     runtime_.forget_end(key_, end_id_);
-    watch_.reset();
-    inotify_.reset();
+    runtime_.directories().remove(watch_id_);
   }
 
 private:
@@ -191,8 +188,8 @@ private:
   bool follow_;
   stream_events events_;
   std::shared_ptr<reader> reader_;
-  unique_fd inotify_;
-  std::unique_ptr<fd_watch> watch_;
+  uint64_t watch_id_ = 0;
+  caf::error unwatched_;
   bool busy_ = false, paused_ = false, closed_ = false, over_ = false, at_end_ = false, changed_ = true;
 };
 

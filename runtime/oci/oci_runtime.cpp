@@ -48,6 +48,7 @@ oci_runtime::~oci_runtime() {
   impl_->loop.run([this] {
     impl_->stopped = true;
     impl_->inotify_watch.reset();
+    impl_->directories.reset();
     if (impl_->rotation_timer != 0) impl_->loop.cancel(impl_->rotation_timer);
     for (auto& [id, c] : impl_->by_id) {
       if (c->watch != 0) impl_->children.unwatch(c->watch);
@@ -66,6 +67,9 @@ const oci_runtime_program& oci_runtime::program() const {
 }
 launcher& oci_runtime::children() {
   return impl_->children;
+}
+directory_watch& oci_runtime::directories() {
+  return *impl_->directories;
 }
 event_loop& oci_runtime::loop() {
   return impl_->loop;

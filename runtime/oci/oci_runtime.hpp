@@ -11,6 +11,8 @@
 
 namespace podium {
 
+class directory_watch;
+
 /// Finds an unpacked image by its id. Loop thread.
 using find_image = std::function<caf::expected<image_ptr>(const std::string& image_id)>;
 
@@ -77,6 +79,8 @@ public:
   const oci_settings& settings() const;
   const oci_runtime_program& program() const;
   launcher& children();
+  /// Shared by all who follow files. Loop thread only; until the runtime is destroyed.
+  directory_watch& directories();
   event_loop& loop();
   work_pool& pool();
   /// The processes in a container's cgroup.

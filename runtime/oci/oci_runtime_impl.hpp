@@ -1,10 +1,11 @@
 // The state machine behind oci_runtime, in one place for the files that share it.
 #pragma once
 #include "core/error.hpp"
+#include "runtime/loop/result_of.hpp"
 #include "runtime/oci/conmon.hpp"
 #include "runtime/oci/instance_files.hpp"
 #include "runtime/oci/oci_runtime.hpp"
-#include "runtime/process/fd_watch.hpp"
+#include "runtime/process/directory_watch.hpp"
 #include <map>
 
 namespace podium {
@@ -44,11 +45,13 @@ struct pod_entry {
 
 struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   impl(event_loop& l, work_pool& p, launcher& c, oci_settings s, find_image i, pod_network_port n)
-      : loop(l), pool(p), children(c), settings(std::move(s)), images(std::move(i)), network(std::move(n)) {}
+      : loop(l), pool(p), children(c), directories(std::make_unique<directory_watch>(l)),
+        settings(std::move(s)), images(std::move(i)), network(std::move(n)) {}
 
   event_loop& loop;
   work_pool& pool;
   launcher& children;
+  std::unique_ptr<directory_watch> directories;
   oci_settings settings;
   find_image images;
   pod_network_port network;
@@ -70,7 +73,7 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
     using result = decltype(work());
     auto slot = std::make_shared<std::optional<result>>();
     auto self = shared_from_this();
-    bool taken = pool.submit([slot, work = std::move(work)]() mutable { slot->emplace(work()); },
+    bool taken = pool.submit([slot, work = std::move(work)]() mutable { slot->emplace(result_of(work)); },
                              [self, slot, then]() mutable {
                                if (!self->stopped) then(std::move(**slot));
                              });

@@ -103,7 +103,7 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
     uv_getaddrinfo_t lookup{};
     std::string target;
     uint64_t timer = 0;
-    bool looking_up = false, closed = false;
+    bool looking_up = false, closing = false, closed = false;
     answer done;
   };
 
@@ -177,8 +177,8 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
         [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
           auto* x = static_cast<dial*>(request->data);
           x->looking_up = false;
-          if (x->closed) {
-            delete x;
+          if (x->closing) {
+            if (x->closed) delete x;
           } else if (status != 0 || !found) {
             x->owner->finish(x, failure("dial tcp: lookup " + x->target + ": no such host"));
           } else {
@@ -213,6 +213,7 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
 
   void close(dial* d) {
     dials.erase(d);
+    d->closing = true; // at once: a lookup may end before the handle has
     if (d->timer) loop.cancel(d->timer);
     auto gone = [](uv_handle_t* handle) {
       auto* x = static_cast<dial*>(handle->data);

@@ -82,6 +82,25 @@ BOOST_AUTO_TEST_CASE(json_patches_do_not_grow_without_limit) {
              == "error: the patch cannot be applied: the document would nest too deep");
 }
 
+BOOST_AUTO_TEST_CASE(a_json_patch_is_stopped_when_it_is_too_much_work) {
+  std::string list = R"({"a":[)", moves = "[";
+  for (int i = 0; i < 100'000; ++i)
+    list += "0,";
+  list.back() = ']';
+  list += '}';
+  auto fill = [&](const std::string& operations) {
+    moves = "[";
+    for (int i = 0; i < 2'000; ++i)
+      moves += operations;
+    moves.back() = ']';
+    return by_json_patch(list, moves);
+  };
+  std::string stopped = "error: the JSON patch is too much work: too many operations on large values";
+  BOOST_TEST(fill(R"({"op":"move","from":"/a","path":"/b"},{"op":"move","from":"/b","path":"/a"},)")
+             == stopped);
+  BOOST_TEST(fill(R"({"op":"add","path":"/a/0","value":1},)") == stopped);
+}
+
 BOOST_AUTO_TEST_CASE(strategic_patches_merge_lists_by_their_keys) {
   BOOST_TEST(strategic(R"({"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"2"}]}})",
                        R"({"spec":{"containers":[{"name":"b","image":"3"}]}})")

@@ -1,4 +1,5 @@
 #include "runtime/loop/event_loop.hpp"
+#include "runtime/loop/result_of.hpp"
 
 #include <atomic>
 #include <boost/test/unit_test.hpp>
@@ -46,6 +47,14 @@ BOOST_AUTO_TEST_CASE(timers_fire_in_order_and_can_be_cancelled) {
     loop.cancel(loop.after(std::chrono::milliseconds{1}, [&] { order += "x"; }));
   });
   BOOST_TEST(done.get_future().get() == "ab");
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_throws_has_an_error_for_a_result) {
+  auto result = result_of([]() -> caf::expected<int> { throw std::runtime_error("no thread to be had"); });
+  BOOST_REQUIRE(!result);
+  BOOST_TEST((code_of(result.error()) == errc::unavailable));
+  BOOST_TEST(message_of(result.error()) == "on this node: no thread to be had");
+  BOOST_TEST(result_of([]() -> caf::expected<int> { return 7; }).value() == 7);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
