@@ -1,5 +1,7 @@
 #include "actors/admission.hpp"
 
+#include "core/saturating.hpp"
+
 namespace podium {
 namespace {
 
@@ -33,7 +35,7 @@ admission_fault unsupported_in(const json::value& container, const std::string& 
 }
 
 std::string shortage(const char* what, int64_t wanted, int64_t used, int64_t capacity) {
-  if (wanted <= 0 || used + wanted <= capacity) return {};
+  if (wanted <= 0 || saturating_add(used, wanted) <= capacity) return {};
   return std::string{what} + ", requested: " + std::to_string(wanted) + ", used: " + std::to_string(used)
          + ", capacity: " + std::to_string(capacity);
 }

@@ -4,6 +4,7 @@
 #include "actors/image_puller.hpp"
 #include "actors/pod.hpp"
 #include "actors/pod_resources.hpp"
+#include "core/saturating.hpp"
 
 namespace podium {
 namespace {
@@ -213,8 +214,8 @@ admission_fault node_agent::admit(const object& wanted) const {
   for (auto& [uid, e] : pods_) {
     if (e.rejected || uid == wanted.uid() || terminal(e.object->as_pod())) continue;
     auto r = pod_requests_of(e.object->as_pod().spec);
-    used.cpu_millicores += r.cpu_millicores;
-    used.memory_bytes += r.memory_bytes;
+    used.cpu_millicores = saturating_add(used.cpu_millicores, r.cpu_millicores);
+    used.memory_bytes = saturating_add(used.memory_bytes, r.memory_bytes);
     ++count;
   }
   return resource_shortage(p.spec, used, count, ctx_.machine.allocatable, ctx_.settings.max_pods);

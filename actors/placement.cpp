@@ -40,7 +40,9 @@ bool may_be_unschedulable(const pod_wants& pod) {
   return tolerates(pod.tolerations, {unschedulable_taint, "", "NoSchedule", {}});
 }
 
-bool short_of(int64_t want, int64_t allocatable, int64_t requested) {
+using wide = amount_sums::wide;
+
+bool short_of(int64_t want, int64_t allocatable, wide requested) {
   return want > 0 && want > allocatable - requested;
 }
 
@@ -73,7 +75,7 @@ int64_t prefer_no_schedule(const pod_wants& pod, const node_state& node) {
 } // namespace
 
 void node_state::add(const pod_wants& pod) {
-  requested.add(pod.requests);
+  requested.add(pod.requests, 1);
   score_milli_cpu += pod.score_milli_cpu;
   score_memory_bytes += pod.score_memory_bytes;
   ++pods;
@@ -174,30 +176,42 @@ std::vector<refusal> refusals(const pod_wants& pod, const node_state& node) {
 
 int64_t least_allocated(const pod_wants& pod, const node_state& node) {
   int64_t sum = 0, weight = 0;
-  auto add = [&](int64_t requested, int64_t capacity) {
+  auto add = [&](wide requested, int64_t capacity) {
     if (capacity <= 0) return;
     ++weight;
-    if (requested <= capacity) sum += (capacity - requested) * max_score / capacity;
+    if (requested <= capacity) sum += static_cast<int64_t>((capacity - requested) * max_score / capacity);
   };
   add(node.score_milli_cpu + pod.score_milli_cpu, node.allocatable.milli_cpu);
   add(node.score_memory_bytes + pod.score_memory_bytes, node.allocatable.memory_bytes);
   return weight ? sum / weight : 0;
 }
 
-int64_t evenness(int64_t used_a, int64_t capacity_a, int64_t used_b, int64_t capacity_b) {
+namespace {
+
+/// A used fraction in parts of a capacity below 2^56: the product of two and a percentage fits 128 bits.
+struct fraction {
+  wide used, capacity;
+  fraction(wide u, int64_t c) : used(std::min<wide>(u, c)), capacity(c) {
+    for (; capacity >= wide{1} << 56; capacity >>= 1)
+      used >>= 1;
+  }
+};
+
+} // namespace
+
+int64_t evenness(wide used_a, int64_t capacity_a, wide used_b, int64_t capacity_b) {
   // 1 - |a/A - b/B| / 2 in hundredths, exactly: the deviation of two values is half their distance.
-  __extension__ using wide = __int128;
   if (capacity_a <= 0 || capacity_b <= 0) return max_score;
-  auto a = static_cast<wide>(std::min(used_a, capacity_a)) * capacity_b;
-  auto b = static_cast<wide>(std::min(used_b, capacity_b)) * capacity_a;
-  auto whole = static_cast<wide>(capacity_a) * capacity_b * 2;
+  fraction first{used_a, capacity_a}, second{used_b, capacity_b};
+  auto a = first.used * second.capacity, b = second.used * first.capacity;
+  auto whole = first.capacity * second.capacity * 2;
   return static_cast<int64_t>((whole - (a > b ? a - b : b - a)) * max_score / whole);
 }
 
 int64_t balanced_allocation(const pod_wants& pod, const node_state& node) {
   // Pods that ask for nothing move no balance: the plugin sits out for them.
   if (pod.requests.milli_cpu == 0 && pod.requests.memory_bytes == 0) return 0;
-  auto balance = [&](int64_t cpu, int64_t memory) {
+  auto balance = [&](wide cpu, wide memory) {
     return evenness(cpu, node.allocatable.milli_cpu, memory, node.allocatable.memory_bytes);
   };
   auto without = balance(node.requested.milli_cpu, node.requested.memory_bytes);

@@ -15,8 +15,9 @@ namespace podium::placement {
 /// A node with the sums over the pods on it.
 struct node_state {
   std::string name;
-  amounts allocatable, requested;
-  int64_t score_milli_cpu = 0, score_memory_bytes = 0; ///< the scores' sums over its pods
+  amounts allocatable;
+  amount_sums requested;
+  amount_sums::wide score_milli_cpu = 0, score_memory_bytes = 0; ///< the scores' sums over its pods
   int64_t pods = 0, allowed_pods = 0;
   bool unschedulable = false;
   std::vector<taint> taints; ///< a node that is not ready has the taint that says so
@@ -58,7 +59,7 @@ int64_t least_allocated(const pod_wants& pod, const node_state& node);
 /// NodeResourcesBalancedAllocation as of 1.36: 50 is "neither better nor worse balanced than before".
 int64_t balanced_allocation(const pod_wants& pod, const node_state& node);
 /// How even two used fractions are, 0 to 100; each is capped at 1.
-int64_t evenness(int64_t used_a, int64_t capacity_a, int64_t used_b, int64_t capacity_b);
+int64_t evenness(amount_sums::wide used_a, int64_t capacity_a, amount_sums::wide used_b, int64_t capacity_b);
 
 /// How many feasible nodes are looked for among `nodes`. Source: numFeasibleNodesToFind.
 size_t nodes_to_find(size_t nodes);

@@ -1,6 +1,7 @@
 #include "actors/placement_wants.hpp"
 
 #include "core/quantity.hpp"
+#include "core/saturating.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -98,15 +99,32 @@ amounts amounts_of(const quantity_map& map) {
   return out;
 }
 
-void amounts::add(const amounts& other, int sign) {
-  milli_cpu += sign * other.milli_cpu;
-  memory_bytes += sign * other.memory_bytes;
-  ephemeral_bytes += sign * other.ephemeral_bytes;
+namespace {
+
+/// The entry of a name in a sorted list, made when it is missing.
+template <class List>
+auto& entry_of(List& list, const std::string& name) {
+  auto i = std::lower_bound(list.begin(), list.end(), name, [](auto& x, auto& key) { return x.first < key; });
+  if (i == list.end() || i->first != name) i = list.insert(i, {name, 0});
+  return i->second;
+}
+
+template <class List>
+auto amount_in(const List& list, const std::string& name) {
+  for (auto& [key, n] : list)
+    if (key == name) return n;
+  return decltype(list.front().second){0};
+}
+
+} // namespace
+
+void amounts::add(const amounts& other) {
+  milli_cpu = saturating_add(milli_cpu, other.milli_cpu);
+  memory_bytes = saturating_add(memory_bytes, other.memory_bytes);
+  ephemeral_bytes = saturating_add(ephemeral_bytes, other.ephemeral_bytes);
   for (auto& [name, n] : other.extended) {
-    auto i = std::lower_bound(extended.begin(), extended.end(), name,
-                              [](auto& x, auto& key) { return x.first < key; });
-    if (i == extended.end() || i->first != name) i = extended.insert(i, {name, 0});
-    i->second += sign * n;
+    auto& sum = entry_of(extended, name);
+    sum = saturating_add(sum, n);
   }
 }
 
@@ -114,14 +132,26 @@ void amounts::raise_to(const amounts& other) {
   milli_cpu = std::max(milli_cpu, other.milli_cpu);
   memory_bytes = std::max(memory_bytes, other.memory_bytes);
   ephemeral_bytes = std::max(ephemeral_bytes, other.ephemeral_bytes);
-  for (auto& [name, n] : other.extended)
-    if (auto more = n - extended_amount(name); more > 0) add({0, 0, 0, {{name, more}}});
+  for (auto& [name, n] : other.extended) {
+    auto& sum = entry_of(extended, name);
+    sum = std::max(sum, n);
+  }
 }
 
 int64_t amounts::extended_amount(const std::string& name) const {
-  for (auto& [key, n] : extended)
-    if (key == name) return n;
-  return 0;
+  return amount_in(extended, name);
+}
+
+void amount_sums::add(const amounts& pod, int sign) {
+  milli_cpu += sign * wide{pod.milli_cpu};
+  memory_bytes += sign * wide{pod.memory_bytes};
+  ephemeral_bytes += sign * wide{pod.ephemeral_bytes};
+  for (auto& [name, n] : pod.extended)
+    entry_of(extended, name) += sign * wide{n};
+}
+
+amount_sums::wide amount_sums::extended_amount(const std::string& name) const {
+  return amount_in(extended, name);
 }
 
 bool amounts::zero() const {

@@ -10,17 +10,30 @@
 
 namespace podium::placement {
 
-/// Amounts of the resources every node has, and of others by name (sorted).
+/// Amounts of the resources every node has, and of others by name (sorted). Sums stop at int64's end, as
+/// quantities do.
 struct amounts {
   int64_t milli_cpu = 0, memory_bytes = 0, ephemeral_bytes = 0;
   std::vector<std::pair<std::string, int64_t>> extended;
   bool operator==(const amounts&) const = default;
 
-  void add(const amounts& other, int sign = 1);
+  void add(const amounts& other);
   /// The larger of each.
   void raise_to(const amounts& other);
   int64_t extended_amount(const std::string& name) const;
   bool zero() const;
+};
+
+/// The sums over a node's pods: wide enough for any number of the largest requests, so that taking one off
+/// again leaves no trace of it.
+struct amount_sums {
+  __extension__ using wide = __int128;
+  wide milli_cpu = 0, memory_bytes = 0, ephemeral_bytes = 0;
+  std::vector<std::pair<std::string, wide>> extended;
+
+  /// `sign` is 1 or -1.
+  void add(const amounts& pod, int sign);
+  wide extended_amount(const std::string& name) const;
 };
 
 /// A port of the host that a pod takes.

@@ -2,6 +2,7 @@
 
 #include "core/cgroup_formulas.hpp"
 #include "core/quantity.hpp"
+#include "core/saturating.hpp"
 
 #include <algorithm>
 
@@ -20,15 +21,14 @@ bool is_sidecar(const container_spec& c) {
 int64_t pod_request(const pod_spec& spec, const std::string& resource) {
   int64_t regular = 0, sidecars = 0, init_peak = 0;
   for (auto& c : spec.containers)
-    regular += request_of(c, resource);
+    regular = saturating_add(regular, request_of(c, resource));
   for (auto& c : spec.init_containers) {
-    auto own = request_of(c, resource);
-    if (is_sidecar(c))
-      sidecars += own, init_peak = std::max(init_peak, sidecars);
-    else
-      init_peak = std::max(init_peak, own + sidecars);
+    auto step = saturating_add(sidecars, request_of(c, resource));
+    if (is_sidecar(c)) sidecars = step;
+    init_peak = std::max(init_peak, step);
   }
-  return std::max(regular + sidecars, init_peak) + amount_of(spec.overhead, resource);
+  return saturating_add(std::max(saturating_add(regular, sidecars), init_peak),
+                        amount_of(spec.overhead, resource));
 }
 
 } // namespace
@@ -103,8 +103,8 @@ create_sandbox make_create_sandbox(const object& ref, const pod& pod) {
         out.ports.push_back(
             {p.protocol.empty() ? "TCP" : p.protocol, p.host_ip, p.host_port, p.container_port});
     auto cpu = amount_of(c.resources.limits, "cpu"), memory = amount_of(c.resources.limits, "memory");
-    cpu_limit += cpu;
-    memory_limit += memory;
+    cpu_limit = saturating_add(cpu_limit, cpu);
+    memory_limit = saturating_add(memory_limit, memory);
     all_cpu = all_cpu && cpu > 0;
     all_memory = all_memory && memory > 0;
   }

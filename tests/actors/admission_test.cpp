@@ -39,6 +39,31 @@ BOOST_AUTO_TEST_CASE(resources_that_are_short) {
   BOOST_TEST(resource_shortage(spec, {}, 110, node, 110).reason == "OutOfpods");
 }
 
+BOOST_AUTO_TEST_CASE(sums_do_not_wrap) {
+  constexpr auto most = std::numeric_limits<int64_t>::max();
+  quantity_map huge{{"cpu", "9223372036854775807"}, {"memory", "8Ei"}};
+  pod_spec spec;
+  for (auto* name : {"a", "b"}) {
+    auto& c = spec.containers.emplace_back();
+    c.name = name;
+    c.resources.requests = c.resources.limits = huge;
+  }
+  quantity_map node{{"cpu", "2"}, {"memory", "2Gi"}};
+  auto asked = pod_requests_of(spec);
+  BOOST_TEST(asked.memory_bytes == most);
+  BOOST_TEST(asked.cpu_millicores == most);
+  BOOST_TEST(resource_shortage(spec, {}, 0, node, 110).reason == "OutOfcpu");
+  BOOST_TEST(resource_shortage(spec, {most, most}, 0, node, 110).reason == "OutOfcpu");
+  node_world w;
+  auto ref = w.create(pod_manifest("p", {boost::json::object{{"name", "c"}}}));
+  auto p = ref->as_pod();
+  p.spec = spec;
+  auto sandbox = make_create_sandbox(*ref, p);
+  BOOST_TEST(sandbox.memory_limit_bytes == most);
+  BOOST_TEST(sandbox.cpu_quota_us > 0);
+  BOOST_TEST(sandbox.cpu_shares == 262'144);
+}
+
 BOOST_AUTO_TEST_CASE(a_rejected_pod_fails_and_can_be_deleted) {
   node_world w;
   w.start_node();

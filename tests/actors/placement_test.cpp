@@ -91,6 +91,36 @@ BOOST_AUTO_TEST_CASE(pod_requests_take_the_larger_of_init_and_running) {
   BOOST_TEST(wants_of(s).score_milli_cpu == 100);
 }
 
+BOOST_AUTO_TEST_CASE(sums_do_not_wrap) {
+  constexpr auto most = std::numeric_limits<int64_t>::max();
+  quantity_map huge{{"memory", "8Ei"}, {"ephemeral-storage", "8Ei"}, {"vendor.example/gpu", "8Ei"}};
+  pod_spec s;
+  s.containers = {container(huge), container(huge)};
+  s.init_containers = {container(huge, {}, true)};
+  s.overhead = {{"memory", "8Ei"}};
+  auto wants = wants_of(s);
+  BOOST_TEST(wants.requests.memory_bytes == most);
+  BOOST_TEST(wants.requests.ephemeral_bytes == most);
+  BOOST_TEST(wants.requests.extended_amount("vendor.example/gpu") == most);
+  BOOST_TEST(wants.score_memory_bytes == most);
+  auto node = node_of(1000, gi);
+  BOOST_TEST(!fits(wants, node));
+  // Bound by name to a node in spite of it: others are still counted, and it leaves no trace.
+  auto small = pod_of(100, gi / 2);
+  for (int i = 0; i < 3; ++i)
+    node.add(wants);
+  node.add(small);
+  BOOST_TEST(!fits(small, node));
+  BOOST_TEST(least_allocated(small, node) >= 0);
+  BOOST_TEST(balanced_allocation(small, node) >= 0);
+  for (int i = 0; i < 3; ++i)
+    node.remove(wants);
+  BOOST_TEST((node.requested.memory_bytes == gi / 2));
+  BOOST_TEST(fits(small, node));
+  // Nodes may be written by anybody too.
+  BOOST_TEST(evenness(0, most, most, most) == 50);
+}
+
 BOOST_AUTO_TEST_CASE(refusals_are_kubernetes_words) {
   auto node = node_of(1000, gi, 2);
   auto pod = pod_of(0, 0);
@@ -212,8 +242,8 @@ BOOST_AUTO_TEST_CASE(adding_and_removing_pods_leaves_no_trace) {
       cpu += p.requests.milli_cpu;
       a += p.requests.extended_amount("a");
     }
-    BOOST_REQUIRE(n.requested.milli_cpu == cpu);
-    BOOST_REQUIRE(n.requested.extended_amount("a") == a);
+    BOOST_REQUIRE((n.requested.milli_cpu == cpu));
+    BOOST_REQUIRE((n.requested.extended_amount("a") == a));
     BOOST_REQUIRE(n.pods == static_cast<int64_t>(there.size()));
     BOOST_REQUIRE(n.ports.size() == there.size());
   }
