@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace podium {
+namespace {
+
+/// The next delay, at most the largest: however long the first and large the factor, nothing overflows.
+nanoseconds grown(nanoseconds delay, const back_off_settings& settings) {
+  __extension__ using wide = __int128;
+  auto next = static_cast<wide>(delay.count()) * settings.factor_thousandths / 1000;
+  return next < settings.max.count() ? nanoseconds{static_cast<int64_t>(next)} : settings.max;
+}
+
+} // namespace
 
 std::string restart_policy_of(const pod_spec& pod, const container_spec& container) {
   if (container.restart_policy && !container.restart_policy->empty()) return *container.restart_policy;
@@ -18,16 +28,14 @@ start_decision decide_restart(const back_off_settings& settings, wall_time finis
   bool fresh = back_off.delay.count() == 0 || finished_at - back_off.last_update.value > settings.reset;
   if (!fresh && now - finished_at < back_off.delay)
     return {false, finished_at + back_off.delay, back_off.delay};
-  back_off.delay = fresh ? std::min(settings.first, settings.max)
-                         : std::min(back_off.delay * settings.factor, settings.max);
+  back_off.delay = fresh ? std::min(settings.first, settings.max) : grown(back_off.delay, settings);
   back_off.last_update = {now};
   return {true, now, back_off.delay};
 }
 
 nanoseconds next_pull_delay(const back_off_settings& settings, wall_time now, const pull_memory& pull) {
   bool fresh = pull.delay.count() == 0 || now - pull.failed_at.value > settings.reset;
-  return fresh ? std::min(settings.first, settings.max)
-               : std::min(pull.delay * settings.factor, settings.max);
+  return fresh ? std::min(settings.first, settings.max) : grown(pull.delay, settings);
 }
 
 } // namespace podium

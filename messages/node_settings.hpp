@@ -7,11 +7,12 @@
 
 namespace podium {
 
-/// delay(n) = min(first * factor^n, max); forgotten after `reset` without use.
+/// delay(n) = min(first * factor^n, max); forgotten after `reset` without use. The factor is a real number of
+/// at least 1, kept in thousandths: actors count in integers.
 struct back_off_settings {
   nanoseconds first = std::chrono::seconds{10}, max = std::chrono::seconds{300},
               reset = std::chrono::seconds{600};
-  int32_t factor = 2;
+  int64_t factor_thousandths = 2000;
 };
 
 struct node_settings {

@@ -21,12 +21,15 @@
 #include <future>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+#include <cmath>
 
 namespace podium {
 namespace {
 
 podium::back_off_settings back_off_of(const config::back_off_settings& from) {
-  return {from.first, from.max, from.reset, static_cast<int32_t>(std::max(1.0, from.factor))};
+  // Beyond a million the second delay is the largest one already, whatever the settings are.
+  auto factor = from.factor > 1 ? std::min(from.factor, 1e6) : 1.0;
+  return {from.first, from.max, from.reset, std::llround(factor * 1000)};
 }
 
 node_settings node_settings_of(const config::settings& from) {

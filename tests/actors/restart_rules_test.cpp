@@ -49,6 +49,33 @@ BOOST_AUTO_TEST_CASE(crash_loop_waits) {
   BOOST_TEST(waits(1s, 8, m, t) == expected, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(factors_are_real_numbers_and_bounded) {
+  struct row {
+    int64_t thousandths;
+    nanoseconds first;
+    std::vector<int64_t> milliseconds;
+  };
+  for (auto& r : {row{1000, 10s, {10'000, 10'000, 10'000}}, row{1500, 10s, {10'000, 15'000, 22'500, 33'750}},
+                  row{1'000'000'000, 10s, {10'000, 300'000, 300'000}},
+                  row{1'000'000'000, 9'000'000'000s, {300'000, 300'000}}}) {
+    back_off_settings settings;
+    settings.first = r.first;
+    settings.factor_thousandths = r.thousandths;
+    back_off_memory crash;
+    pull_memory pull;
+    wall_time now{1000s};
+    for (auto expected : r.milliseconds) {
+      auto d = decide_restart(settings, now, now + crash.delay, crash);
+      BOOST_TEST(d.start);
+      BOOST_TEST(crash.delay / 1ms == expected, r.thousandths);
+      pull.delay = next_pull_delay(settings, now, pull);
+      pull.failed_at = {now};
+      BOOST_TEST(pull.delay / 1ms == expected, r.thousandths);
+      now += 1s;
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(crash_loop_reset_and_no_reset) {
   for (auto& [alive, expected] :
        {std::pair{601s, std::vector<int64_t>{0, 10}}, {599s, std::vector<int64_t>{80}}}) {
