@@ -158,8 +158,9 @@ void container::step() {
   case container_step::settled:
     break;
   case container_step::wait:
-    if (memory_.waiting_reason == "CrashLoopBackOff" && back_off_event_ != memory_.waiting_message) {
-      back_off_event_ = memory_.waiting_message;
+    if (memory_.waiting_reason == "CrashLoopBackOff" && back_off_told_ != memory_.current->attempt) {
+      // Once for each instance, also where the words are the same: the event's count tells the tries.
+      back_off_told_ = memory_.current->attempt;
       event("Warning", "BackOff",
             "Back-off restarting failed container " + spec().name + " in pod " + facts().pod_name);
     } else if (!memory_.pull.reason.empty() && memory_.waiting_reason == "ErrImagePull") {

@@ -76,7 +76,7 @@ private:
   bool busy_ = false, fetching_ = false, retrying_ = false, watching_ = false, settled_ = false;
   std::string image_id_;
   deadline_set::id wake_ = 0;
-  std::string back_off_event_;
+  std::optional<uint32_t> back_off_told_; ///< the instance whose back-off had its event
 };
 
 } // namespace podium

@@ -3,6 +3,12 @@
 #include "actors/pod_resources.hpp"
 
 namespace podium {
+namespace {
+
+/// A postStart hook may take as long as it likes (the container's end ends it); clocks want a number.
+constexpr std::chrono::hours post_start_limit{10 * 365 * 24};
+
+} // namespace
 
 // -- create and start
 // -------------------------------------------------------------------------------------------------
@@ -125,15 +131,14 @@ void container::start_failed(const caf::error& err) {
 
 void container::post_start() {
   auto op = begin();
-  run_hook(*spec().lifecycle_->post_start, ctx_->settings.request_timeout,
-           [this, op](const std::string& error) {
-             if (!current(op)) return;
-             if (!error.empty()) {
-               event("Warning", "FailedPostStartHook", "PostStartHook failed");
-               kill_for("postStart", "FailedPostStartHook", {});
-             }
-             step();
-           });
+  run_hook(*spec().lifecycle_->post_start, post_start_limit, [this, op](const std::string& error) {
+    if (!current(op)) return;
+    if (!error.empty()) {
+      event("Warning", "FailedPostStartHook", "PostStartHook failed");
+      kill_for("postStart", "FailedPostStartHook", {});
+    }
+    step();
+  });
 }
 
 void container::resync_with_runtime() {

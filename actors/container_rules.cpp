@@ -71,6 +71,8 @@ container_decision decide_container(const container_facts& facts, const node_set
   }
   if (facts.wish == container_wish::stop || facts.deleting) {
     m.next_attempt.reset();
+    // It waits for nothing any more: how the last instance ended is what there is to show.
+    if (m.current) m.waiting_reason = m.waiting_message = {};
     return {container_step::settled, now};
   }
   if (facts.wish == container_wish::hold) return {container_step::idle, now};
