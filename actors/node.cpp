@@ -93,7 +93,7 @@ void node_agent::load_records() {
         for (auto& c : containers)
           adopt_record(memories_[c.key.pod_uid].containers[c.key.name], c);
         for (auto& s : records.sandboxes)
-          memories_[s.pod_uid].pod_ip = s.info.ip;
+          memories_[s.pod_uid].pod_ip = s.info.network_lost ? std::string{} : s.info.ip;
         for (auto& [uid, m] : memories_)
           orphans_.insert(uid);
         list_pods();

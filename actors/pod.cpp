@@ -12,7 +12,7 @@ pod_supervisor::pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std
       object_(std::move(pod)), removed_(removed), memory_(std::move(memory)) {}
 
 void pod_supervisor::on_start() {
-  busy_ = has_sandbox_ = false;
+  busy_ = has_sandbox_ = renewing_ = false;
   deadline_ = sandbox_retry_ = teardown_retry_ = 0;
   if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
   last_report_.clear();
@@ -100,6 +100,8 @@ void pod_supervisor::step() {
     // The end does not wait for the next try of a sandbox that could not be made.
     cancel(sandbox_retry_);
     if (all_settled() && !teardown_retry_ && (!torn_down_ || (records_kept_ && gone()))) tear_down();
+  } else if (renewing_) {
+    if (all_settled() && !teardown_retry_) remove_lost_sandbox();
   } else if (!has_sandbox_ && !sandbox_retry_) {
     make_sandbox();
   }
@@ -112,6 +114,7 @@ void pod_supervisor::make_sandbox() {
       ctx_->runtime, ctx_->settings.request_timeout,
       [this](const sandbox_info& info) {
         busy_ = false;
+        if (info.network_lost) return renew_sandbox();
         has_sandbox_ = true;
         memory_.pod_ip = info.ip;
         if (object_->as_pod().spec.host_network)
@@ -126,6 +129,34 @@ void pod_supervisor::make_sandbox() {
         retry_later(sandbox_retry_);
       },
       make_create_sandbox(*object_, object_->as_pod()));
+}
+
+/// Source: the kubelet's computePodActions: a sandbox without its network is killed with all in it; whether a
+/// container comes again is its restart policy's word.
+void pod_supervisor::renew_sandbox() {
+  renewing_ = true;
+  memory_.pod_ip.clear();
+  event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+  for (auto& [name, c] : containers_)
+    c.settled = false;
+  step();
+}
+
+void pod_supervisor::remove_lost_sandbox() {
+  busy_ = true;
+  ask(
+      ctx_->runtime, ctx_->settings.request_timeout,
+      [this](const ack&) {
+        busy_ = renewing_ = false;
+        for (auto& [name, c] : containers_)
+          c.settled = false;
+        step();
+      },
+      [this](const caf::error&) {
+        busy_ = false;
+        retry_later(teardown_retry_);
+      },
+      remove_sandbox{object_->uid(), true});
 }
 
 void pod_supervisor::tear_down() {
@@ -193,9 +224,9 @@ void pod_supervisor::spawn_container(size_t index) {
 void pod_supervisor::tell_containers(bool again) {
   container_goal goal;
   goal.pod = object_;
-  goal.wish = memory_.terminating ? container_wish::stop
-              : has_sandbox_      ? container_wish::run
-                                  : container_wish::hold;
+  goal.wish = memory_.terminating || renewing_ ? container_wish::stop
+              : has_sandbox_                   ? container_wish::run
+                                               : container_wish::hold;
   goal.pod_ip = memory_.pod_ip;
   goal.deleting = gone();
   goal.grace_seconds = removed_ ? 1 : effective_grace_of(object_->as_pod());

@@ -32,6 +32,8 @@ private:
   bool any_alive() const;
 
   void make_sandbox();
+  void renew_sandbox();
+  void remove_lost_sandbox();
   void tear_down();
   /// Steps again after a while; `wait` is not 0 until then.
   void retry_later(deadline_set::id& wait);
@@ -54,6 +56,7 @@ private:
   std::string last_report_, last_goal_;
   // Volatile.
   bool busy_ = false, has_sandbox_ = false;
+  bool renewing_ = false; ///< the sandbox is of no use: everything in it is ended, then it is made anew
   deadline_set::id deadline_ = 0, resync_ = 0, sandbox_retry_ = 0, teardown_retry_ = 0;
 };
 

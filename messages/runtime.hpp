@@ -34,8 +34,10 @@ BOOST_DESCRIBE_STRUCT(create_sandbox, (),
 struct sandbox_info {
   std::string id, ip; ///< ip "" on the host's network: the node's address is the pod's
   wall_time created_at;
+  /// What an earlier daemon made has lost its network: it must be removed and made anew.
+  bool network_lost = false;
 };
-BOOST_DESCRIBE_STRUCT(sandbox_info, (), (id, ip, created_at))
+BOOST_DESCRIBE_STRUCT(sandbox_info, (), (id, ip, created_at, network_lost))
 
 /// Kills what is left of a pod and takes its namespaces, network, mounts and cgroups down. `keep_records`:
 /// the records and logs of its ended containers stay (a pod that has finished still shows its logs).

@@ -97,7 +97,7 @@ struct node_runtime::impl {
         network(l, pool, network_settings_of(settings)),
         containers(
             l, pool, children, oci_settings_of(settings),
-            [this](const std::string& id) { return store.find(id); }, port_of(network)),
+            [this](const std::string& id) { return store.find(id); }, port_of(network, networked)),
         prober(l, client), streams(containers) {}
 
   event_loop& loop;
@@ -106,6 +106,7 @@ struct node_runtime::impl {
   http_client client;
   image_store store;
   pod_network network;
+  std::shared_ptr<std::set<std::string>> networked = std::make_shared<std::set<std::string>>();
   oci_runtime containers;
   network_prober prober;
   container_streams streams;
@@ -128,8 +129,11 @@ caf::expected<std::unique_ptr<node_runtime>> node_runtime::start(caf::actor_syst
   if (auto err = await(loop, [&](auto done) { p.store.start(done); })) return err;
   if (stop.stop_requested()) return stopped();
   if (auto err = await(loop, [&](auto done) {
-        p.network.start([done](caf::expected<std::vector<pod_network_info>> pods) {
-          done(pods ? caf::error{} : pods.error());
+        p.network.start([done, networked = p.networked](caf::expected<std::vector<pod_network_info>> pods) {
+          if (!pods) return done(pods.error());
+          for (auto& pod : *pods)
+            networked->insert(pod.pod_uid);
+          done({});
         });
       }))
     return err;

@@ -203,10 +203,11 @@ void oci_runtime::ask(const list_runtime& request, answer<runtime_records> done)
   for (auto& [uid, pod] : impl_->pods) {
     if (!request.pod_uid.empty() && request.pod_uid != uid) continue;
     if (pod.at == pod_entry::step::ready)
-      records.sandboxes.push_back({uid,
-                                   pod.file.pod_name,
-                                   pod.file.pod_namespace,
-                                   {pod.file.id, pod.file.ip, wall_time_of(pod.file.created_ns)}});
+      records.sandboxes.push_back(
+          {uid,
+           pod.file.pod_name,
+           pod.file.pod_namespace,
+           {pod.file.id, pod.file.ip, wall_time_of(pod.file.created_ns), pod.network_lost}});
     for (auto& [name, attempts] : pod.containers)
       for (auto& [number, c] : attempts) {
         if (c->file.id.empty()) continue;

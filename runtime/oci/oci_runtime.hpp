@@ -27,6 +27,8 @@ struct pod_network_port {
   std::function<void(const std::string& pod_uid, const std::string& ns_path,
                      std::function<void(caf::error)> done)>
       remove;
+  /// Whether what an earlier daemon made for a pod is still whole; empty: it always is.
+  std::function<bool(const std::string& pod_uid)> whole{};
 };
 /// A network of `lo` alone.
 pod_network_port loopback_network(work_pool& pool);

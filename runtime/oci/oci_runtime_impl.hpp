@@ -33,7 +33,8 @@ using instance_ptr = std::shared_ptr<instance>;
 struct pod_entry {
   enum class step { absent, making, ready, removing };
   sandbox_file file;
-  step at = step::absent; ///< absent, with containers: only records are left
+  step at = step::absent;    ///< absent, with containers: only records are left
+  bool network_lost = false; ///< adopted, and of no use: it waits to be removed
   std::vector<oci_runtime::answer<sandbox_info>> on_ready;
   struct removal {
     bool keep_records = false;

@@ -7,8 +7,8 @@
 namespace podium {
 namespace {
 
-sandbox_info info_of(const sandbox_file& file) {
-  return {file.id, file.ip, wall_time_of(file.created_ns)};
+sandbox_info info_of(const pod_entry& pod) {
+  return {pod.file.id, pod.file.ip, wall_time_of(pod.file.created_ns), pod.network_lost};
 }
 
 } // namespace
@@ -31,12 +31,13 @@ void oci_runtime::ask(const create_sandbox& request, answer<sandbox_info> done) 
                                               + request.pod_uid + "', '" + request.pod_name + "', '"
                                               + request.pod_namespace + "'"));
   auto& pod = impl_->pods[request.pod_uid];
-  if (pod.at == pod_entry::step::ready) return done(info_of(pod.file));
+  if (pod.at == pod_entry::step::ready) return done(info_of(pod));
   if (pod.at == pod_entry::step::removing)
     return done(make_error(errc::conflict, "the sandbox of pod " + request.pod_uid + " is being removed"));
   pod.on_ready.push_back(std::move(done));
   if (pod.at == pod_entry::step::making) return;
   pod.at = pod_entry::step::making;
+  pod.network_lost = false;
   auto& f = pod.file;
   f = {};
   f.id = random_id();
@@ -106,7 +107,7 @@ void oci_runtime::impl::sandbox_addressed(const create_sandbox& request, caf::ex
             pod.at = pod_entry::step::ready;
             auto waiting = std::move(pod.on_ready);
             pod.on_ready.clear();
-            auto info = info_of(pod.file);
+            auto info = info_of(pod);
             bool to_be_removed = !pod.on_removed.empty();
             for (auto& f : waiting)
               f(info);

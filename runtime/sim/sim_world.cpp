@@ -66,6 +66,11 @@ sim_due<sandbox_info> sim_world::create(const create_sandbox& request, clock_tim
   return {now + sandbox_delay, info};
 }
 
+void sim_world::lose_networks() {
+  for (auto& [uid, box] : sandboxes_)
+    box.info.network_lost = !box.spec.host_network;
+}
+
 void sim_world::remove(const remove_sandbox& request, clock_time now) {
   advance(now);
   for (auto& [name, slot] : slots_) {

@@ -40,6 +40,8 @@ public:
   bool end_container(std::string_view pod_uid, std::string_view name, int32_t exit_code, clock_time now);
   /// The machine loses power: all containers and sandboxes are gone without a trace in list().
   void lose_power(clock_time now);
+  /// The sandboxes that are there have lost their network: as a restart of the daemon may find them.
+  void lose_networks();
 
   // -- what the runtime port asks
   // ------------------------------------------------------------------------------
