@@ -120,7 +120,9 @@ void serve_log(const call_ptr& c) {
   auto& name = std::get<std::string>(container);
   // A pod without a node has no log yet, which is no mistake.
   if (p.spec.node_name.empty()) return c->answer(200, "", "text/plain");
-  if (auto f = check_log_state(p, name, log.previous)) return c->fail(*f);
+  auto instance = choose_logged_instance(p, name, log.previous);
+  if (auto* f = std::get_if<failure>(&instance)) return c->fail(*f);
+  log.container_id = std::get<std::string>(instance);
   if (!state.parts.streams) return c->fail(unavailable("this server runs no containers"));
   if (state.stats.log_streams >= state.settings.max_log_streams)
     return c->fail(too_many_requests("too many logs are being read, please try again later", 1));

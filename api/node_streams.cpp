@@ -127,8 +127,8 @@ public:
 
   std::unique_ptr<log_reading> open_log(const container_target& target, const log_options& options,
                                         log_events events) override {
-    log_request request{options.previous,   options.follow,      options.timestamps,
-                        options.tail_lines, options.limit_bytes, options.since};
+    log_request request{options.container_id, options.follow,      options.timestamps,
+                        options.tail_lines,   options.limit_bytes, options.since};
     return std::make_unique<node_log>(loop_, streams_, target, request, std::move(events));
   }
   std::unique_ptr<pod_session> exec(const container_target& target, const exec_options& options,

@@ -14,7 +14,7 @@
 
 namespace podium::api {
 
-/// A container of a pod, as a request names it; the runtime finds its newest instance, or the one before it.
+/// A container of a pod, as a request names it; commands and terminals are its newest instance's.
 struct container_target {
   std::string pod_uid, pod_namespace, pod_name, container;
 };
@@ -23,6 +23,7 @@ struct log_options {
   bool follow = false, previous = false, timestamps = false;
   std::optional<int64_t> tail_lines, limit_bytes;
   std::optional<wall_time> since; ///< older lines are left out
+  std::string container_id;       ///< the instance that is meant, as the pod's status shows it
 };
 
 /// How a log is delivered. All calls come on the loop thread, never from inside open_log().

@@ -45,14 +45,21 @@ outcome<std::string> choose_container(const pod& p, std::string_view wanted) {
   return std::string{wanted};
 }
 
-std::optional<failure> check_log_state(const pod& p, const std::string& container, bool previous) {
+outcome<std::string> choose_logged_instance(const pod& p, const std::string& container, bool previous) {
   auto* s = status_of(p, container);
   if (!s) return bad_request(of_pod(p, container) + " is not available");
+  auto last = s->last_state.terminated ? s->last_state.terminated->container_id : std::string{};
   if (previous) {
-    if (s->last_state.terminated) return {};
+    if (!last.empty()) return last;
     return bad_request("previous terminated " + of_pod(p, container) + " not found");
   }
-  if (s->state.running || s->state.terminated || s->last_state.terminated) return {};
+  if (s->state.running) return s->container_id;
+  // One that ended before it was made has no id: the log is the one before's.
+  if (s->state.terminated && !s->state.terminated->container_id.empty())
+    return s->state.terminated->container_id;
+  if (!last.empty()) return last;
+  if (s->state.terminated || s->last_state.terminated)
+    return bad_request(of_pod(p, container) + " is terminated");
   auto reason = s->state.waiting ? s->state.waiting->reason : std::string{};
   if (reason == "ErrImagePull" || reason == "ImagePullBackOff") reason = "trying and failing to pull image";
   if (reason.empty()) return bad_request(of_pod(p, container) + " is not available");

@@ -9,9 +9,10 @@ namespace podium::api {
 /// must be specified for pod p, choose one of: [a b]`.
 outcome<std::string> choose_container(const pod& p, std::string_view wanted);
 
-/// Why a container's log cannot be read now, if so; a container that waits for its next start has the log of
-/// the last.
-std::optional<failure> check_log_state(const pod& p, const std::string& container, bool previous);
+/// The id of the instance whose log is meant, as the status shows it: the one that runs or has ended; of a
+/// container that waits for its next start the last; `previous`: the one of lastState. Failure: why there is
+/// no log. Source: the kubelet's validateContainerLogStatus.
+outcome<std::string> choose_logged_instance(const pod& p, const std::string& container, bool previous);
 
 /// Why nothing can run in a container now, if so.
 std::optional<failure> check_runs(const pod& p, const std::string& container);

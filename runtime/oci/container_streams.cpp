@@ -36,7 +36,7 @@ container_streams::stream container_streams::attach(const std::string& pod_uid, 
 
 container_streams::stream container_streams::logs(const std::string& pod_uid, const std::string& container,
                                                   const log_request& request, stream_events events) {
-  auto found = runtime_.find(pod_uid, container, request.previous);
+  auto found = runtime_.find(pod_uid, container, request.container_id);
   if (!found) return found.error();
   return start_log_stream(runtime_, *found, request, std::move(events));
 }

@@ -19,7 +19,8 @@ struct attach_request {
 
 /// PodLogOptions of the API.
 struct log_request {
-  bool previous = false, follow = false, timestamps = false;
+  std::string container_id; ///< podium://...: of which instance; "" is the newest
+  bool follow = false, timestamps = false;
   std::optional<int64_t> tail_lines, limit_bytes;
   std::optional<wall_time> since;
 };
@@ -38,7 +39,7 @@ public:
   /// Joins the main process's streams. Errors as exec.
   stream attach(const std::string& pod_uid, const std::string& container, const attach_request& request,
                 stream_events events);
-  /// Reads the log. Errors: errc::not_found (no such container, no previous one).
+  /// Reads the log. Errors: errc::not_found (no such container or instance).
   stream logs(const std::string& pod_uid, const std::string& container, const log_request& request,
               stream_events events);
   /// Whether the container's main process has a terminal: attach then has one stream. False for an unknown

@@ -5,6 +5,7 @@
 #include "runtime/oci/small_files.hpp"
 #include "runtime/process/process_tree.hpp"
 #include "runtime/process/spawn.hpp"
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <fcntl.h>
@@ -232,20 +233,21 @@ void oci_runtime::ask(const list_runtime& request, answer<runtime_records> done)
 }
 
 caf::expected<running_container> oci_runtime::find(const std::string& pod_uid, const std::string& name,
-                                                   bool previous) const {
+                                                   const std::string& container_id) const {
   auto missing = [&] {
-    return make_error(errc::not_found, previous ? "previous terminated container \"" + name + "\" not found"
-                                                : "container \"" + name + "\" not found");
+    auto which = container_id.empty() ? "" : " with the id " + container_id;
+    return make_error(errc::not_found, "container \"" + name + "\"" + which + " not found");
   };
   auto pod = impl_->pods.find(pod_uid);
   if (pod == impl_->pods.end()) return missing();
   auto attempts = pod->second.containers.find(name);
-  if (attempts == pod->second.containers.end() || attempts->second.size() < (previous ? 2u : 1u))
-    return missing();
-  auto i = attempts->second.rbegin();
-  if (previous) ++i;
+  if (attempts == pod->second.containers.end() || attempts->second.empty()) return missing();
+  auto i = container_id.empty()
+               ? std::prev(attempts->second.end())
+               : std::find_if(attempts->second.begin(), attempts->second.end(),
+                              [&](auto& a) { return api_container_id(a.second->file.id) == container_id; });
+  if (i == attempts->second.end() || i->second->file.id.empty()) return missing();
   auto& c = *i->second;
-  if (c.file.id.empty()) return missing();
   auto paths = paths_of(impl_->settings, c.file.key, c.file.id);
   running_container found{c.file.key,      c.file.id,     paths.directory,
                           c.file.log_path, paths.cgroup,  container_phase::created,

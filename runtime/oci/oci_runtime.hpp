@@ -69,7 +69,7 @@ public:
 
   /// The newest instance of a container (`previous`: the one before). Error: errc::not_found.
   caf::expected<running_container> find(const std::string& pod_uid, const std::string& name,
-                                        bool previous = false) const;
+                                        const std::string& container_id = {}) const;
   /// Calls `ended` once the instance is not running any more (from the loop when it is not already). Returns
   /// an id for forget_end(), 0 when the call is on its way.
   uint64_t when_ended(const container_key& key, std::function<void()> ended);

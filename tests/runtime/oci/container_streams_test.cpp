@@ -67,6 +67,13 @@ struct fixture : test::oci_fixture {
                                                 recorder& r) {
     return on_loop([&] { return streams->exec(uid, "main", request, r.events()); });
   }
+  std::string newest_id(const std::string& uid) {
+    std::string id;
+    loop.run([&] {
+      if (auto found = runtime->find(uid, "main")) id = "podium://" + found->id;
+    });
+    return id;
+  }
   std::string logs(const std::string& uid, log_request request) {
     recorder r;
     auto s = on_loop([&] { return streams->logs(uid, "main", request, r.events()); });
@@ -225,12 +232,17 @@ BOOST_AUTO_TEST_CASE(reading_logs) {
   log_request none;
   none.tail_lines = 0;
   BOOST_TEST(logs("s7", none).empty());
+  auto first = newest_id("s7");
   run(container("s7", "main", "echo second", 1));
   end_of({"s7", "main", 1});
   BOOST_TEST(logs("s7", {}) == "second\n");
   log_request previous;
-  previous.previous = true;
+  previous.container_id = first;
   previous.limit_bytes = 4;
+  BOOST_TEST(logs("s7", previous) == "1\n2\n");
+  // An instance is found by its id, not by its place: a third that is being made changes nothing.
+  run(container("s7", "main", "echo third", 2));
+  end_of({"s7", "main", 2});
   BOOST_TEST(logs("s7", previous) == "1\n2\n");
 }
 
