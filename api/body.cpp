@@ -16,6 +16,9 @@ namespace json = boost::json;
 constexpr std::string_view object_types =
     "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
+/// The loop serves nobody while it reads YAML.
+constexpr config::text_limits yaml_limits{.nodes = 100'000};
+
 failure as_failure(const caf::error& err) {
   if (code_of(err) == errc::too_large) return too_large(message_of(err));
   if (code_of(err) == errc::unsupported_media_type) {
@@ -54,7 +57,7 @@ outcome<config::document> read_document(const http_request& request) {
     return std::move(*parsed);
   }
   if (type == "application/yaml" || type == "application/x-yaml" || type == "text/yaml") {
-    auto parsed = config::parse_yaml(request.body);
+    auto parsed = config::parse_yaml(request.body, {}, yaml_limits);
     if (!parsed) return as_failure(parsed.error());
     if (parsed->size() != 1) return bad_request("the body must hold one YAML document");
     return std::move(parsed->front());

@@ -121,15 +121,28 @@ void dispatch(const call_ptr& c) {
   serve_discovery(c);
 }
 
+/// What the gate finds out about a request. The handler takes it over.
+struct admission {
+  route to;
+  std::optional<user_info> user;
+  /// Load balancers and supervisors ask after health without a name.
+  bool refused() const { return !user && to.kind != route_kind::health; }
+};
+
+admission admit(const server_state& state, const http_request& request) {
+  admission out{parse_route(request.raw_path), std::nullopt};
+  if (state.settings.authenticate) out.user = state.settings.authenticate(request);
+  return out;
+}
+
 void handle(const std::shared_ptr<server_state>& state, std::shared_ptr<http_exchange> exchange) {
   ++state->stats.requests;
   auto c = std::make_shared<call>(state, std::move(exchange));
-  c->to = parse_route(c->request().raw_path);
-  // Load balancers and supervisors ask after health without a name.
-  bool open = c->to.kind == route_kind::health;
-  auto user = state->settings.authenticate ? state->settings.authenticate(c->request()) : std::nullopt;
-  if (!user && !open) return c->fail(unauthorized());
-  if (user) c->user = std::move(*user);
+  auto noted = std::static_pointer_cast<admission>(std::move(c->exchange->request().note));
+  auto known = noted ? std::move(*noted) : admit(*state, c->request());
+  c->to = std::move(known.to);
+  if (known.refused()) return c->fail(unauthorized());
+  if (known.user) c->user = std::move(*known.user);
   // Acting for somebody else is not offered: doing it in one's own name instead would be wrong.
   if (c->request().headers.find("Impersonate-User"))
     return c->fail({config::make_status(403, "Forbidden", "impersonation is not served")});
@@ -143,12 +156,13 @@ void handle(const std::shared_ptr<server_state>& state, std::shared_ptr<http_exc
 /// Refuses what is not known before its body is read, and bounds the body by what the route can use.
 gate_verdict judge(const server_state& state, const http_request& request) {
   gate_verdict out;
-  auto to = parse_route(request.raw_path);
-  if (to.kind == route_kind::health) return out;
-  if (!state.settings.authenticate || !state.settings.authenticate(request)) {
+  auto known = std::make_shared<admission>(admit(state, request));
+  auto& to = known->to;
+  if (known->refused()) {
     auto f = unauthorized();
-    return {f.code(), "application/json", f.json(), 0};
+    return {f.code(), "application/json", f.json(), 0, nullptr};
   }
+  out.note = known;
   bool carries_object = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
   bool is_stream =
       to.sub && (to.sub->kind == subresource_kind::exec || to.sub->kind == subresource_kind::attach);
@@ -209,6 +223,12 @@ http_gate server::gate() const {
   return [weak = std::weak_ptr{state_}](const http_request& request) {
     auto state = weak.lock();
     return state ? judge(*state, request) : gate_verdict{};
+  };
+}
+
+http_refusal server::refusal() {
+  return [](int status, std::string_view text) -> http_page {
+    return {"application/json", refused_by_server(status, text).json()};
   };
 }
 

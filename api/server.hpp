@@ -82,6 +82,8 @@ public:
 
   http_handler handler() const;
   http_gate gate() const;
+  /// Words what the HTTP server refuses by itself as a Status.
+  static http_refusal refusal();
   /// The actor that carries requests to the registry, for who watches over it.
   const gateway_actor& gateway() const;
   /// Readiness as /readyz says it; true from the start of serving.

@@ -52,6 +52,16 @@ failure too_large(std::string message) {
   return plain(413, "RequestEntityTooLarge", std::move(message));
 }
 
+failure refused_by_server(int code, std::string_view text) {
+  static constexpr std::pair<int, std::string_view> reasons[] = {
+      {400, "BadRequest"},         {408, "Timeout"}, {413, "RequestEntityTooLarge"}, {500, "InternalError"},
+      {503, "ServiceUnavailable"},
+  };
+  for (auto& [known, reason] : reasons)
+    if (known == code) return plain(code, reason, std::string{text});
+  return plain(code, "Unknown", std::string{text});
+}
+
 failure unsupported_media_type(std::string_view accepted) {
   return plain(415, "UnsupportedMediaType",
                "the body of the request was in an unknown format - accepted media types include: "

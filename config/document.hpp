@@ -34,9 +34,13 @@ using place_table = std::unordered_map<std::string, source_place>;
 struct text_limits {
   size_t bytes = 3 * 1024 * 1024;
   uint32_t depth = 100;
+  size_t nodes = 1'000'000;             ///< values in a YAML text, whose parser takes microseconds for each
   size_t alias_nodes = 100'000;         ///< nodes that YAML aliases may expand to
   size_t alias_bytes = 8 * 1024 * 1024; ///< bytes of text that YAML aliases may expand to
 };
+
+/// Bytes of all the paths that a text's place table may hold.
+constexpr size_t max_place_bytes = 32 * 1024 * 1024;
 
 /// One object read from a text.
 struct document {

@@ -83,13 +83,20 @@ private:
     }
     auto& object = top.container.get_object();
     if (auto* there = object.if_contains(top.key)) {
-      duplicates.push_back(path());
+      note_duplicate();
       *there = std::move(value);
     } else {
       object.emplace(top.key, std::move(value));
     }
     top.key.clear();
     return true;
+  }
+
+  /// A path repeats all keys above it: of many only the first are told.
+  void note_duplicate() {
+    if (duplicates.size() >= max_duplicates || duplicate_bytes_ > max_duplicate_bytes) return;
+    duplicates.push_back(path());
+    duplicate_bytes_ += duplicates.back().size();
   }
 
   std::string path() const {
@@ -99,8 +106,12 @@ private:
     return out;
   }
 
+  static constexpr size_t max_duplicates = 100; // Source: sigs.k8s.io/json, strict errors
+  static constexpr size_t max_duplicate_bytes = 64 * 1024;
+
   std::vector<frame> frames_;
   std::string text_;
+  size_t duplicate_bytes_ = 0;
 };
 
 /// Walks a text that is known to be valid JSON and notes where each value is.
@@ -111,7 +122,7 @@ public:
   void value(const std::string& path, source_position key) {
     space();
     auto here = position();
-    out_[path] = {key.known() ? key : here, here};
+    if (bytes_ += path.size(); bytes_ <= max_place_bytes) out_[path] = {key.known() ? key : here, here};
     if (at_ >= text_.size()) return;
     if (text_[at_] == '{')
       members(path);
@@ -177,7 +188,7 @@ private:
 
   std::string_view text_;
   place_table& out_;
-  size_t at_ = 0;
+  size_t at_ = 0, bytes_ = 0;
   uint32_t line_ = 1;
   size_t line_begin_ = 0;
 };

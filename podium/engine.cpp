@@ -20,6 +20,7 @@
 #include <charconv>
 #include <future>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmath>
 
@@ -84,6 +85,26 @@ caf::expected<std::pair<std::string, uint16_t>> split_address(const std::string&
                       "the API cannot listen on \"" + text
                           + "\": it must be ADDRESS:PORT, as in 127.0.0.1:6443 or [::1]:6443");
   return std::pair{host, port};
+}
+
+http_limits limits_of(const config::api_settings& from) {
+  auto ms = [](nanoseconds d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d); };
+  http_limits out;
+  out.max_connections = static_cast<size_t>(from.max_connections);
+  out.header_bytes = static_cast<uint32_t>(from.max_header_bytes);
+  out.body_bytes = static_cast<uint64_t>(from.max_body_bytes);
+  out.tls_handshake = out.header_timeout = ms(from.header_timeout);
+  out.body_timeout = ms(from.body_timeout);
+  out.idle_timeout = ms(from.idle_timeout);
+  // The other half is for pods: a full server must not keep the node from its work.
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return out;
+  if (auto most = static_cast<size_t>(files.rlim_cur) / 2; most < out.max_connections) {
+    spdlog::warn("api.maxConnections is {}, but this process may open {} files: {} connections are taken",
+                 out.max_connections, files.rlim_cur, most);
+    out.max_connections = most;
+  }
+  return out;
 }
 
 } // namespace
@@ -186,13 +207,9 @@ caf::error engine::impl::start_api() {
       api::server_parts{loop, system, env, *view, registry, streams,
                         [this] { return wall_time{std::chrono::system_clock::now().time_since_epoch()}; }},
       as);
-  http_limits limits;
-  limits.max_connections = static_cast<size_t>(settings.api.max_connections);
-  limits.header_bytes = static_cast<uint32_t>(settings.api.max_header_bytes);
-  limits.body_bytes = static_cast<uint64_t>(settings.api.max_body_bytes);
-  limits.idle_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(settings.api.idle_timeout);
-  http = std::make_unique<http_server>(loop, api->handler(), limits);
+  http = std::make_unique<http_server>(loop, api->handler(), limits_of(settings.api));
   http->set_gate(api->gate());
+  http->set_refusal(api::server::refusal());
   auto listening = http->listen_tcp(ip, port, *tls);
   if (!listening) return listening.error();
   url = "https://" + (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":"

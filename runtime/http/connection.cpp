@@ -7,6 +7,7 @@ namespace podium::http_detail {
 namespace {
 constexpr size_t coalesce_bytes = 16 * 1024; ///< small writes are joined up to this
 constexpr size_t cipher_ahead = 64 * 1024;   ///< how much is encrypted before the kernel takes it
+constexpr size_t feed_bytes = 16 * 1024;     ///< how much is fed before it is decrypted
 constexpr size_t max_iovecs = 64;
 
 uint64_t ms(std::chrono::milliseconds d) {
@@ -15,9 +16,7 @@ uint64_t ms(std::chrono::milliseconds d) {
 } // namespace
 
 connection::connection(std::shared_ptr<server_core> core, std::shared_ptr<tls_context> tls)
-    : core_(std::move(core)) {
-  if (tls) tls_ = std::make_unique<tls_engine>(*tls);
-}
+    : core_(std::move(core)), tls_context_(std::move(tls)) {}
 
 int connection::init(bool unix_socket) {
   is_unix_ = unix_socket;
@@ -43,8 +42,10 @@ void connection::start(std::unique_ptr<connection_user> user) {
     uv_tcp_keepalive(&handle_.tcp, 1, static_cast<unsigned>(core_->limits.keepalive_idle.count()));
     auto timeout = static_cast<unsigned>(core_->limits.user_timeout.count());
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+    auto unsent = static_cast<unsigned>(core_->limits.unsent_bytes);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
   }
-  if (tls_) {
+  if (tls_context_) {
     set_deadline(core_->limits.tls_handshake);
   } else {
     ready_ = true;
@@ -72,9 +73,12 @@ void connection::on_read(ssize_t n, const char* data) {
   if (n == UV_EOF) return saw_eof();
   if (n < 0) return abort();
   std::string_view bytes{data, static_cast<size_t>(n)};
-  if (!tls_) return deliver(bytes);
-  tls_->feed(bytes);
-  decrypt();
+  if (!tls_context_) return deliver(bytes);
+  if (!tls_) tls_ = std::make_unique<tls_engine>(*tls_context_);
+  for (; !bytes.empty() && !closing_ && !eof_; bytes.remove_prefix(std::min(feed_bytes, bytes.size()))) {
+    tls_->feed(bytes.substr(0, feed_bytes));
+    decrypt();
+  }
 }
 
 void connection::decrypt() {
@@ -89,7 +93,8 @@ void connection::decrypt() {
     }
     if (status == tls_engine::status::ok) {
       deliver({core_->plain_buffer, size});
-      continue;
+      if (tls_->pending_input()) continue;
+      break;
     }
     if (status == tls_engine::status::closed) saw_eof();
     if (status == tls_engine::status::failed) {
@@ -131,7 +136,14 @@ void connection::queue(out_buffer b) {
     last->own += b.own;
   else
     out_.push_back(std::move(b));
+  account();
   core_->mark(*this);
+}
+
+void connection::account() {
+  auto now = closing_ ? 0 : queued();
+  core_->queued_bytes += now - accounted_;
+  accounted_ = now;
 }
 
 size_t connection::queued() const {
@@ -158,8 +170,9 @@ void connection::consume(size_t n) {
 }
 
 void connection::pump() {
-  while (!closing_ && !op_ && (tls_ ? pump_tls() : pump_plain())) {
+  while (!closing_ && !op_ && (tls_context_ ? pump_tls() : pump_plain())) {
   }
+  account();
   if (finishing_ && !closing_ && !op_ && !fin_sent_ && out_bytes_ == 0) send_fin();
 }
 
@@ -194,6 +207,7 @@ bool connection::pump_plain() {
 
 /// Encrypts a little and writes it once; true when there may be more to write at once.
 bool connection::pump_tls() {
+  if (!tls_) return false;
   while (ready_ && out_bytes_ > 0 && tls_->pending_output() < cipher_ahead) {
     auto piece = out_[out_head_].view().substr(0, sizeof core_->plain_buffer);
     if (!tls_->write(piece)) return abort(), false;
@@ -259,8 +273,8 @@ void connection::close_gracefully() {
 }
 
 void connection::send_fin() {
-  if (tls_) {
-    tls_->shutdown();
+  if (tls_context_) {
+    tls_->shutdown(); // there is an engine: finishing means that it was ready
     pump_tls();
     if (op_ || closing_) return; // comes back when the alert is out
   }
@@ -284,6 +298,7 @@ void connection::send_fin() {
 void connection::abort() {
   if (closing_) return;
   closing_ = true;
+  account();
   if (entry_) core_->erase_deadline(*entry_);
   entry_.reset();
   uv_close(&handle_.handle, [](uv_handle_t* h) {

@@ -72,8 +72,8 @@ private:
   void deliver(std::string_view data);
   void saw_eof();
   void queue(out_buffer b);
+  void account();
   void consume(size_t n);
-  bool encrypt_some(std::string& out);
   void pump();
   bool pump_plain();
   bool pump_tls();
@@ -88,9 +88,11 @@ private:
   uv_any_handle handle_{};
   std::shared_ptr<server_core> core_;
   std::unique_ptr<connection_user> user_;
-  std::unique_ptr<tls_engine> tls_;
+  std::shared_ptr<tls_context> tls_context_; ///< null: plain
+  std::unique_ptr<tls_engine> tls_;          ///< from the first byte on: who only connects costs little
   std::vector<out_buffer> out_;
   size_t out_head_ = 0, out_bytes_ = 0;
+  size_t accounted_ = 0; ///< of queued(), what server_core::queued_bytes counts
   std::unique_ptr<write_op> op_;
   uint64_t given_ = 0; ///< bytes handed to libuv so far
   uint64_t taken_seen_ = 0, taken_at_ = 0;

@@ -2,6 +2,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,7 +93,8 @@ struct http_request {
   peer_identity peer;
   unsigned version = 11; ///< 10 or 11
   bool keep_alive = true;
-  bool is_upgrade = false; ///< Connection: upgrade and an Upgrade header are there
+  bool is_upgrade = false;    ///< Connection: upgrade and an Upgrade header are there
+  std::shared_ptr<void> note; ///< what the gate found out about the request, for the handler
 
   /// True for an upgrade request to `protocol` ("websocket", "SPDY/3.1").
   bool wants_upgrade(std::string_view protocol) const;
@@ -104,12 +106,21 @@ struct http_limits {
   size_t max_upgrades = 1024; ///< websockets and other tunnels at a time
   uint32_t header_bytes = 64 * 1024;
   uint64_t body_bytes = 3 * 1024 * 1024; ///< Kubernetes' limit of a request body; a gate may say otherwise
-  /// Request bodies of all connections together; beyond it requests with a body get 503.
+  /// Unfinished and unanswered requests of all connections together; beyond it those that hold more than
+  /// their share get 503.
   size_t total_body_bytes = 256 * 1024 * 1024;
-  size_t watermark_bytes = 256 * 1024; ///< a producer is told to wait above this
+  /// A producer is told to wait above this; where many connections are open, above their share of
+  /// total_queued_bytes already.
+  size_t watermark_bytes = 256 * 1024;
+  /// Output that clients have not taken, of all connections together; beyond it whoever holds most is
+  /// dropped.
+  size_t total_queued_bytes = 256 * 1024 * 1024;
   /// A connection whose producer does not wait is dropped above this (whole responses are not counted against
   /// it).
   size_t max_queued_bytes = 16 * 1024 * 1024;
+  /// What the kernel takes of a connection beyond what is on its way: a reader that is stuck costs this much
+  /// of its memory, too.
+  uint32_t unsent_bytes = 64 * 1024;
   uint32_t websocket_message_bytes = 1024 * 1024;
   std::chrono::milliseconds tls_handshake{10'000};
   std::chrono::milliseconds header_timeout{10'000};

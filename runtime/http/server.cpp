@@ -35,6 +35,10 @@ void http_server::set_gate(http_gate gate) {
   loop_.run([&] { core_->gate = std::move(gate); });
 }
 
+void http_server::set_refusal(http_refusal refusal) {
+  loop_.run([&] { core_->refusal = std::move(refusal); });
+}
+
 caf::expected<uint16_t> http_server::listen_tcp(const std::string& ip, uint16_t port,
                                                 std::shared_ptr<tls_context> tls) {
   caf::expected<uint16_t> result = make_error(errc::unavailable, "the event loop has ended");

@@ -16,17 +16,25 @@ struct gate_verdict {
   int status = 0; ///< 0: go on; else this answer is sent and the connection closed
   std::string content_type;
   std::string body;
-  uint64_t body_bytes = 0; ///< limit for this request's body; 0: http_limits::body_bytes
+  uint64_t body_bytes = 0;    ///< limit for this request's body; 0: http_limits::body_bytes
+  std::shared_ptr<void> note; ///< becomes http_request::note
 };
 
 /// Called on the loop thread when the headers of a request are there.
 using http_gate = std::function<gate_verdict(const http_request&)>;
 
+/// The body of an answer that the server gives by itself: malformed, too large, too late, too many.
+struct http_page {
+  std::string content_type, body;
+};
+/// Words such an answer; `text` says why, in one line. Called on the loop thread.
+using http_refusal = std::function<http_page(int status, std::string_view text)>;
+
 struct http_stats {
   uint64_t accepted = 0, refused = 0, requests = 0;
   uint64_t timeouts = 0; ///< connections closed by a deadline
   uint64_t stalled = 0;  ///< readers dropped because they took nothing
-  uint64_t overrun = 0;  ///< connections dropped at max_queued_bytes
+  uint64_t overrun = 0;  ///< connections dropped at max_queued_bytes or total_queued_bytes
   size_t connections = 0, upgrades = 0;
 };
 
@@ -45,6 +53,8 @@ public:
 
   /// Set before the first listen call.
   void set_gate(http_gate gate);
+  /// Set before the first listen call; plain text without it.
+  void set_refusal(http_refusal refusal);
   /// Listens on an address literal; port 0 picks one. Returns the port. From any thread.
   caf::expected<uint16_t> listen_tcp(const std::string& ip, uint16_t port,
                                      std::shared_ptr<tls_context> tls = nullptr);

@@ -13,12 +13,9 @@
 namespace podium::http_detail {
 namespace {
 
-constexpr int backlog = 1024;
+constexpr int backlog = 4096;            ///< the kernel cuts it to net.core.somaxconn
 constexpr size_t refused_at_a_time = 64; ///< connections over the limit that still get to read their 503
-
-constexpr std::string_view refusal =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n"
-    "Connection: close\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
+constexpr size_t least_watermark = 16 * 1024;
 
 caf::error uv_error(const std::string& what, int rc) {
   return make_error(errc::io, what + ": " + uv_strerror(rc));
@@ -95,6 +92,7 @@ void server_core::run_turn() {
     running_[i]->run_turn();
   }
   running_.clear();
+  if (queued_bytes > limits.total_queued_bytes) shed();
   auto calls = std::exchange(deferred_, {});
   for (auto& f : calls)
     f();
@@ -102,6 +100,29 @@ void server_core::run_turn() {
     turn_active_ = false;
     uv_idle_stop(&turn_);
   }
+}
+
+/// Readers that take too little hold too much: those that hold most go first.
+void server_core::shed() {
+  std::vector<connection*> all(connections_.begin(), connections_.end());
+  auto holds_less = [](auto* a, auto* b) { return a->accounted_ < b->accounted_; };
+  std::make_heap(all.begin(), all.end(), holds_less);
+  while (queued_bytes > limits.total_queued_bytes && !all.empty()) {
+    std::pop_heap(all.begin(), all.end(), holds_less);
+    ++stats.overrun;
+    all.back()->abort();
+    all.pop_back();
+  }
+}
+
+size_t server_core::watermark() const {
+  auto share = limits.total_queued_bytes / 2 / std::max<size_t>(1, connections_.size());
+  return std::min(limits.watermark_bytes, std::max(share, least_watermark));
+}
+
+bool server_core::is_greedy(size_t size) const {
+  return body_bytes > limits.total_body_bytes
+         && size > limits.total_body_bytes / std::max<size_t>(1, limits.max_connections);
 }
 
 void server_core::add(connection& c) {
@@ -169,13 +190,11 @@ void server_core::on_connection(uv_stream_t* stream, int status) {
   core.add(*c);
   if (uv_accept(stream, c->stream()) != 0) return c->abort();
   ++core.stats.accepted;
-  auto& limits = core.limits;
-  if (core.connections_.size() <= limits.max_connections) return c->start(std::make_unique<http_session>(*c));
-  ++core.stats.refused;
-  if (l->tls || core.connections_.size() > limits.max_connections + refused_at_a_time) return c->abort();
-  c->start(nullptr);
-  c->write(std::string{refusal});
-  c->close_gracefully();
+  auto most = core.limits.max_connections;
+  auto too_many = core.connections_.size() > most;
+  if (too_many) ++core.stats.refused;
+  if (core.connections_.size() > most + refused_at_a_time) return c->abort();
+  c->start(std::make_unique<http_session>(*c, too_many));
 }
 
 caf::error server_core::listen(std::unique_ptr<listener>& l) {
@@ -289,6 +308,7 @@ void server_core::maybe_finish() {
   finished_ = true;
   handler = nullptr;
   gate = nullptr;
+  refusal = nullptr;
   auto closed = [](uv_handle_t* h) {
     auto* core = static_cast<server_core*>(h->data);
     if (--core->open_handles_ > 0) return;

@@ -34,6 +34,10 @@ public:
   deadline_map::iterator enter_deadline(uint64_t at, connection& c);
   void erase_deadline(deadline_map::iterator i);
   uint64_t now() const { return uv_now(loop_.raw()); }
+  /// Above how many queued bytes a producer is to wait: the more connections, the less each may hold.
+  size_t watermark() const;
+  /// True when all requests together hold too much and this one, with `size` bytes, more than its share.
+  bool is_greedy(size_t size) const;
 
   caf::expected<uint16_t> listen_tcp(const std::string& ip, uint16_t port, std::shared_ptr<tls_context> tls);
   caf::error listen_unix(const std::string& path, unsigned mode);
@@ -44,10 +48,12 @@ public:
   http_limits limits;
   http_handler handler;
   http_gate gate;
+  http_refusal refusal;
   http_stats stats;
   bool stopping = false;
   size_t upgrades = 0;
-  size_t body_bytes = 0;        ///< request bodies held for all connections
+  size_t body_bytes = 0;        ///< what all connections hold of requests
+  size_t queued_bytes = 0;      ///< what all connections hold of answers
   char read_buffer[64 * 1024];  ///< bytes are consumed before the next read
   char plain_buffer[16 * 1024]; ///< one TLS record
   const std::string& date();
@@ -63,6 +69,7 @@ private:
   caf::error listen(std::unique_ptr<listener>& l);
   static void close_listener(listener* l);
   void run_turn();
+  void shed();
   void run_deadlines();
   void arm();
   void maybe_finish();

@@ -50,6 +50,7 @@ void http_session::on_bytes(std::string_view data) {
     drain_input();
   }
   if (phase_ == phase::upgraded && !input_.empty()) connection_.kick();
+  if (phase_ != phase::upgraded && !connection_.finishing() && !charge()) return;
   if (!wants_input() && input_.size() > max_pending_input) connection_.pause();
 }
 
@@ -148,7 +149,7 @@ bool http_session::write_chunk(std::shared_ptr<const std::string> bytes) {
 
 bool http_session::after_write() {
   auto waiting = connection_.queued();
-  if (waiting <= limits().watermark_bytes) return true;
+  if (waiting <= connection_.core().watermark()) return true;
   drain_wanted_ = true;
   if (waiting > limits().max_queued_bytes) {
     ++connection_.core().stats.overrun;
@@ -176,7 +177,7 @@ std::function<void()> http_session::detach() {
 void http_session::finish_message() {
   if (auto f = detach()) connection_.core().defer(std::move(f));
   parser_.reset();
-  connection_.core().body_bytes -= std::exchange(charged_, 0);
+  uncharge();
   drain_wanted_ = false;
   if (!keep_alive_ || eof_ || connection_.core().stopping) {
     phase_ = phase::done;
@@ -190,7 +191,8 @@ void http_session::finish_message() {
 
 void http_session::exchange_dropped() {
   if (phase_ == phase::busy && !connection_.closing()) {
-    respond(500, "text/plain", "the request was dropped without an answer\n", {});
+    auto page = worded(500, "the request was dropped without an answer");
+    respond(500, page.content_type, std::move(page.body), {});
   } else {
     if (auto f = detach()) connection_.core().defer(std::move(f));
     connection_.abort();
@@ -219,7 +221,7 @@ void http_session::on_eof() {
 void http_session::on_turn() {
   if (phase_ == phase::upgraded) {
     deliver_to_tunnel();
-    if (tunnel_ && tunnel_->drain_wanted_ && connection_.queued() <= limits().watermark_bytes / 2) {
+    if (tunnel_ && tunnel_->drain_wanted_ && connection_.queued() <= connection_.core().watermark() / 2) {
       auto keep = tunnel_->shared_from_this();
       keep->drain_wanted_ = false;
       call_guarded(keep->on_drain_);
@@ -228,7 +230,7 @@ void http_session::on_turn() {
   }
   if (wants_input() && !input_.empty()) drain_input();
   if (connection_.paused() && (wants_input() || input_.size() <= max_pending_input)) connection_.resume();
-  if (drain_wanted_ && exchange_ && connection_.queued() <= limits().watermark_bytes / 2) {
+  if (drain_wanted_ && exchange_ && connection_.queued() <= connection_.core().watermark() / 2) {
     drain_wanted_ = false;
     auto keep = exchange_->shared_from_this();
     call_guarded(keep->on_drain_);
@@ -240,7 +242,7 @@ void http_session::on_turn() {
 void http_session::on_deadline() {
   ++connection_.core().stats.timeouts;
   if (phase_ == phase::header || phase_ == phase::body)
-    return refuse(408, "text/plain", "request timed out\n");
+    return refuse(408, "the request did not come in time");
   connection_.close_gracefully();
 }
 
@@ -248,10 +250,8 @@ void http_session::on_server_stop() {
   switch (phase_) {
   case phase::header:
   case phase::body:
-    return refuse(503, "text/plain", "the server is stopping\n");
   case phase::busy:
-    keep_alive_ = false;
-    return respond(503, "text/plain", std::string{"the server is stopping\n"}, {});
+    return refuse(503, "the server is stopping");
   case phase::stream:
     keep_alive_ = false;
     return end_stream();
@@ -268,7 +268,7 @@ void http_session::on_server_stop() {
 
 void http_session::on_closed() {
   phase_ = phase::done;
-  connection_.core().body_bytes -= std::exchange(charged_, 0);
+  uncharge();
   if (counted_) connection_.core().stats.upgrades = --connection_.core().upgrades;
   auto f = detach();
   if (tunnel_) {

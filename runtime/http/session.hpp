@@ -13,7 +13,8 @@ constexpr size_t max_pending_input = 64 * 1024; ///< pipelined bytes kept while 
 
 class http_session final : public connection_user {
 public:
-  explicit http_session(connection& c) : connection_(c) {}
+  /// With `too_many` every request is answered 503.
+  http_session(connection& c, bool too_many) : connection_(c), too_many_(too_many) {}
   ~http_session() override;
 
   void on_ready() override;
@@ -54,9 +55,12 @@ private:
   void begin_message();
   bool take_header();
   std::optional<std::string> fill_request();
-  bool charge(size_t size);
+  bool charge();
+  void uncharge();
   void dispatch();
-  void refuse(int status, std::string_view content_type, std::string body);
+  /// Answers without a handler and gives the connection up: what follows in the input cannot be trusted.
+  void refuse(int status, std::string_view text);
+  http_page worded(int status, std::string_view text) const;
   void refuse_parse(const boost::beast::error_code& err);
   std::string head(int status, std::string_view content_type, const header_list& headers,
                    std::optional<size_t> length) const;
@@ -70,11 +74,14 @@ private:
   phase phase_ = phase::idle;
   std::unique_ptr<parser> parser_;
   http_request request_;
-  size_t charged_ = 0; ///< bytes of the request's body, counted in server_core::body_bytes
-  std::string input_;  ///< what arrived and cannot be consumed yet
+  size_t header_size_ = 0, body_size_ = 0; ///< of the request
+  size_t charged_ = 0;                     ///< what is held of requests, counted in server_core::body_bytes
+  uint64_t body_limit_ = 0;
+  std::string input_; ///< what arrived and cannot be consumed yet
   http_exchange* exchange_ = nullptr;
   tunnel* tunnel_ = nullptr;
   std::function<void()> orphan_close_; ///< on_close of a tunnel that its owner dropped
+  const bool too_many_;
   bool processing_ = false, keep_alive_ = true, head_only_ = false, http10_ = false, chunked_ = false;
   bool drain_wanted_ = false, eof_ = false, counted_ = false;
 };

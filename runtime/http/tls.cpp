@@ -76,6 +76,15 @@ std::vector<std::string> name_entries(X509_NAME* name, int nid) {
   return result;
 }
 
+/// A memory BIO keeps what it has once allocated; one that a burst went through is too large to keep on a
+/// connection that may be idle for hours.
+bool has_grown(BIO* bio) {
+  constexpr size_t most = 8 * 1024;
+  BUF_MEM* memory = nullptr;
+  BIO_get_mem_ptr(bio, &memory);
+  return memory && memory->max > most;
+}
+
 } // namespace
 
 std::string openssl_error() {
@@ -122,6 +131,8 @@ tls_engine::~tls_engine() {
 }
 
 void tls_engine::feed(std::string_view cipher) {
+  if (auto* bio = SSL_get_rbio(ssl_); BIO_ctrl_pending(bio) == 0 && has_grown(bio))
+    SSL_set0_rbio(ssl_, BIO_new(BIO_s_mem()));
   BIO_write(SSL_get_rbio(ssl_), cipher.data(), static_cast<int>(cipher.size()));
 }
 
@@ -164,7 +175,14 @@ void tls_engine::take(std::string& out) {
   char* data = nullptr;
   auto size = BIO_get_mem_data(bio, &data);
   if (size > 0) out.append(data, static_cast<size_t>(size));
-  BIO_reset(bio);
+  if (has_grown(bio))
+    SSL_set0_wbio(ssl_, BIO_new(BIO_s_mem()));
+  else
+    BIO_reset(bio);
+}
+
+bool tls_engine::pending_input() const {
+  return SSL_pending(ssl_) > 0 || BIO_ctrl_pending(SSL_get_rbio(ssl_)) > 0;
 }
 
 bool tls_engine::handshake_done() const {

@@ -52,6 +52,8 @@ public:
   /// Queues the close_notify alert.
   void shutdown();
   size_t pending_output() const;
+  /// True when read() may have more without another feed().
+  bool pending_input() const;
   /// Moves all waiting cipher bytes to the end of `out`.
   void take(std::string& out);
   bool handshake_done() const;

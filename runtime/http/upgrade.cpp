@@ -11,14 +11,15 @@ std::shared_ptr<byte_stream> http_session::upgrade(const header_list& headers) {
   auto& core = connection_.core();
   if (phase_ != phase::busy || connection_.finishing()) return nullptr;
   if (eof_ || core.stopping || core.upgrades >= core.limits.max_upgrades) {
-    respond(503, "text/plain", "too many upgraded connections\n", {{"Retry-After", "1"}});
+    auto page = worded(503, "too many upgraded connections");
+    respond(503, page.content_type, std::move(page.body), {{"Retry-After", "1"}});
     return nullptr;
   }
   connection_.write(head(101, {}, headers, std::nullopt));
   phase_ = phase::upgraded;
   core.stats.upgrades = ++core.upgrades;
   counted_ = true;
-  core.body_bytes -= std::exchange(charged_, 0);
+  uncharge();
   if (auto f = detach()) core.defer(std::move(f));
   auto result = std::make_shared<tunnel>(this);
   tunnel_ = result.get();
@@ -49,7 +50,7 @@ bool http_session::tunnel_write(std::string bytes) {
     ++connection_.core().stats.overrun;
     connection_.abort();
   }
-  return waiting <= limits().watermark_bytes;
+  return waiting <= connection_.core().watermark();
 }
 
 tunnel::~tunnel() {

@@ -63,6 +63,7 @@ public:
                    std::move(settings));
     http.emplace(loop, server->handler());
     http->set_gate(server->gate());
+    http->set_refusal(api::server::refusal());
     port = *http->listen_tcp("127.0.0.1", 0);
     client.emplace(loop);
     wait_for_namespaces();

@@ -222,6 +222,43 @@ BOOST_AUTO_TEST_CASE(bounds) {
   BOOST_TEST(!parse_json(std::string(1'000'000, '[')));
   BOOST_TEST(parse_json(std::string(100, '[') + std::string(100, ']')).engaged());
   BOOST_TEST(!parse_json(std::string(101, '[') + std::string(101, ']')));
+  // What the place tables hold is bounded: every path repeats the keys above it.
+  std::string long_keys, list = "\n";
+  for (int i = 0; i < 90; ++i)
+    long_keys += std::string(static_cast<size_t>(i), ' ') + std::string(10'000, 'k') + ":\n";
+  for (int i = 0; i < 100'000; ++i)
+    list += std::string(90, ' ') + "- a\n";
+  BOOST_TEST(message_of(parse_yaml(long_keys + list, {}, {.bytes = 32u << 20}).error()).find("too long")
+             != std::string::npos);
+  std::string nested, twice = "{";
+  for (int i = 0; i < 90; ++i)
+    nested += "{\"" + std::string(10'000, 'k') + "\":";
+  for (int i = 0; i < 100'000; ++i)
+    twice += "\"a\":1,";
+  auto doubled = parse_json(nested + twice + "\"b\":2}" + std::string(90, '}'));
+  BOOST_REQUIRE(doubled);
+  BOOST_TEST(doubled->duplicates.size() == 1u);
+  BOOST_TEST(json_places(*doubled->text).size() < 100u);
+  // Values of YAML are counted, in brackets by their look.
+  text_limits few;
+  few.nodes = 1'000;
+  for (auto* item : {"[]", "a", "? a"})
+    BOOST_TEST(!parse_yaml(
+        "a: [" +
+            [&] {
+              std::string out;
+              for (int i = 0; i < 1'001; ++i)
+                out += std::string{item} + ",";
+              return out;
+            }()
+            + "]",
+        {}, few));
+  std::string lines;
+  for (int i = 0; i < 1'001; ++i)
+    lines += "- a\n";
+  BOOST_TEST(message_of(parse_yaml(lines, {}, few).error()).find("more than 1000 values")
+             != std::string::npos);
+  BOOST_TEST(parse_yaml(lines.substr(0, 3'000), {}, few).engaged());
   std::string big(3 * 1024 * 1024 + 1, ' ');
   BOOST_TEST((code_of(parse_yaml(big).error()) == errc::too_large));
   BOOST_TEST((code_of(parse_json(big).error()) == errc::too_large));

@@ -185,7 +185,10 @@ BOOST_AUTO_TEST_CASE(connections_over_the_limit_get_503) {
   first.send(get("/hello"));
   first.take("hello\n");
   raw_client second{f.port};
-  BOOST_TEST(second.rest().starts_with("HTTP/1.1 503"));
+  second.send(get("/hello"));
+  auto refusal = second.rest();
+  BOOST_TEST(refusal.starts_with("HTTP/1.1 503"));
+  BOOST_TEST(refusal.find("Retry-After: 1\r\n") != refusal.npos);
   first.send(get("/hello"));
   BOOST_TEST(first.take("hello\n").starts_with("HTTP/1.1 200"));
   BOOST_TEST(f.server->stats().refused == 1u);
