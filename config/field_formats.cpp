@@ -84,6 +84,14 @@ format_problems check_dns_label(std::string_view text) {
   return out;
 }
 
+format_problems check_path_segment(std::string_view text) {
+  if (text == "." || text == "..") return {"may not be '" + std::string{text} + "'"};
+  format_problems out;
+  for (char c : {'/', '%'})
+    if (text.find(c) != std::string_view::npos) out.push_back(std::string{"may not contain '"} + c + "'");
+  return out;
+}
+
 format_problems check_qualified_name(std::string_view text) {
   format_problems out;
   auto slash = text.find('/');
@@ -172,17 +180,42 @@ format_problems check_cidr(std::string_view text) {
   return {"must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"};
 }
 
+format_problems check_config_key(std::string_view text) {
+  format_problems out;
+  if (text.size() > 253) out.push_back(too_long(253));
+  bool ok = std::all_of(text.begin(), text.end(),
+                        [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
+  if (text.empty() || !ok)
+    out.emplace_back("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+                     "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+                     "'[-._a-zA-Z0-9]+')");
+  if (text == "." || text == "..")
+    out.push_back("must not be '" + std::string{text} + "'");
+  else if (text.starts_with(".."))
+    out.emplace_back("must not start with '..'");
+  return out;
+}
+
+format_problems check_no_backsteps(std::string_view text) {
+  for (size_t at = 0; at <= text.size();) {
+    auto end = std::min(text.find('/', at), text.size());
+    if (text.substr(at, end - at) == "..") return {"must not contain '..'"};
+    at = end + 1;
+  }
+  return {};
+}
+
 format_problems check_relative_path(std::string_view text) {
   format_problems out;
   if (text.starts_with('/')) out.emplace_back("must be a relative path");
-  for (size_t at = 0; at <= text.size();) {
-    auto end = std::min(text.find('/', at), text.size());
-    if (text.substr(at, end - at) == "..") {
-      out.emplace_back("must not contain '..'");
-      break;
-    }
-    at = end + 1;
-  }
+  for (const auto& problem : check_no_backsteps(text))
+    out.push_back(problem);
+  return out;
+}
+
+format_problems check_unreserved_path(std::string_view text) {
+  auto out = check_relative_path(text);
+  if (text.starts_with("..") && !text.starts_with("../")) out.emplace_back("must not start with '..'");
   return out;
 }
 

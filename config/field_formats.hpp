@@ -16,6 +16,9 @@ format_problems check_dns_subdomain(std::string_view text);
 /// RFC 1123 label of at most 63 characters: names of namespaces, containers, volumes.
 format_problems check_dns_label(std::string_view text);
 
+/// Any name that can stand in a path: not "." or "..", without '/' and '%'.
+format_problems check_path_segment(std::string_view text);
+
 /// `[prefix/]name`: keys of labels, annotations, taints, conditions.
 format_problems check_qualified_name(std::string_view text);
 
@@ -40,7 +43,16 @@ format_problems check_ip(std::string_view text);
 /// `address/bits`.
 format_problems check_cidr(std::string_view text);
 
+/// Keys of ConfigMaps and Secrets.
+format_problems check_config_key(std::string_view text);
+
+/// A path without "..".
+format_problems check_no_backsteps(std::string_view text);
+
 /// A path below another: not absolute, without "..".
 format_problems check_relative_path(std::string_view text);
+
+/// The same, and its first part does not start with "..": what a volume of keys keeps for itself.
+format_problems check_unreserved_path(std::string_view text);
 
 } // namespace podium::config

@@ -29,6 +29,10 @@ enum class cause_reason : uint8_t {
 /// "FieldValueRequired", "FieldValueInvalid", …
 std::string_view to_string(cause_reason reason);
 
+/// A value as Kubernetes prints it in a mistake: text quoted as Go does, lists of texts as `[]string{"a"}`,
+/// the rest as JSON, cut at 1 KiB.
+std::string shown_value(const json::value& value);
+
 /// One mistake: `field` is its path, `message` says it without the path ("Required value", `Invalid value:
 /// -1: must be …`).
 struct field_cause {
@@ -42,16 +46,21 @@ struct field_cause {
 class field_causes {
 public:
   void required(std::string field, std::string_view detail = {});
-  /// `value` is printed as JSON.
+  /// `value` is printed by shown_value().
   void invalid(std::string field, const json::value& value, std::string_view detail);
   void invalid(std::string field, const json::value& value, const format_problems& problems);
+  /// `shown` is printed as it is: for values that Go prints in a way of their own.
+  void invalid_shown(std::string field, std::string_view shown, std::string_view detail);
   void not_supported(std::string field, std::string_view value,
                      const std::vector<std::string_view>& supported);
   void forbidden(std::string field, std::string_view detail);
   void duplicate(std::string field, const json::value& value);
-  void not_found(std::string field, std::string_view value);
+  void duplicate_shown(std::string field, std::string_view shown, std::string_view detail);
+  void not_found(std::string field, std::string_view value, std::string_view detail = {});
   void too_long(std::string field, size_t most_bytes);
   void too_many(std::string field, size_t count, size_t most);
+
+  void take(const field_cause& cause) { add(cause.reason, cause.field, cause.message); }
 
   bool empty() const { return causes_.empty(); }
   size_t size() const { return causes_.size(); }
@@ -64,33 +73,30 @@ private:
   std::vector<field_cause> causes_;
 };
 
-/// Validates a decoded and defaulted object; kinds without rules have their metadata checked.
+/// Validates a decoded and defaulted object that is to be created; kinds without rules have their metadata
+/// checked.
 field_causes validate(const group_version_kind& gvk, const json::value& object);
 
 /// Validates a change from `before` to `after`, `after` itself included.
 field_causes validate_update(const group_version_kind& gvk, const json::value& before,
                              const json::value& after);
 
+/// Validates a change of the status alone (the status subresource).
+field_causes validate_status_update(const group_version_kind& gvk, const json::value& before,
+                                    const json::value& after);
+
 field_causes validate_pod(const json::value& pod);
 
-/// The pod's containers' images, activeDeadlineSeconds, tolerations (additions) and a negative grace period
-/// may change.
+/// The pod's containers' images, activeDeadlineSeconds, tolerations (additions), scheduling gates (removals)
+/// and a negative grace period may change.
 field_causes validate_pod_update(const json::value& before, const json::value& after);
+
+/// What is served but deserves a word: the texts of Kubernetes' Warning headers for a pod. `before` is the
+/// stored version of an update, or null.
+std::vector<std::string> warnings_of(const group_version_kind& gvk, const json::value& object,
+                                     const json::value* before = nullptr);
 
 /// How names of a kind must look.
 using name_check = format_problems (*)(std::string_view);
-
-// The parts, for other kinds and for patches.
-void validate_metadata(const json::value& object, bool namespaced, name_check check, field_causes& out);
-void validate_metadata_update(const json::value& before, const json::value& after, field_causes& out);
-void validate_labels(const json::object* labels, const std::string& path, field_causes& out);
-void validate_pod_spec(const json::object& spec, const std::string& path, field_causes& out);
-void validate_volumes(const json::array& volumes, const std::string& path, field_causes& out);
-/// `kind` is "containers", "initContainers" or "ephemeralContainers".
-void validate_container(const json::object& container, const std::string& path, std::string_view kind,
-                        const json::object& pod_spec, field_causes& out);
-void validate_probe(const json::object& probe, const std::string& path, field_causes& out);
-void validate_handler(const json::object& handler, const std::string& path, bool is_probe, field_causes& out);
-void validate_resources(const json::object& resources, const std::string& path, field_causes& out);
 
 } // namespace podium::config

@@ -1,177 +1,165 @@
-// Validation of containers: names, images, ports, environment, mounts, probes, hooks, resources.
-#include "config/document.hpp"
-#include "config/json_access.hpp"
-#include "config/validate.hpp"
-#include "core/quantity.hpp"
-
-#include <algorithm>
-#include <array>
-#include <limits>
-#include <optional>
-#include <set>
+// Validation of containers of the three kinds: names, images, ports, mounts, devices, policies.
+#include "config/judged.hpp"
 
 namespace podium::config {
 namespace {
 
-void choice(const json::object& in, std::string_view field, const std::string& path, bool is_required,
-            const std::vector<std::string_view>& supported, field_causes& out) {
-  auto value = text_at(in, field);
-  if (value.empty()) {
-    if (is_required) out.required(join_path(path, field));
-  } else if (std::find(supported.begin(), supported.end(), value) == supported.end()) {
-    out.not_supported(join_path(path, field), value, supported);
-  }
-}
-
-void not_negative(const json::object& in, std::string_view field, const std::string& path,
-                  field_causes& out) {
-  if (auto number = int_at(in, field); number < 0)
-    out.invalid(join_path(path, field), number, "must be greater than or equal to 0");
-}
-
-void validate_ports(const json::array& ports, const std::string& path, field_causes& out) {
-  std::set<std::string> names;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    const auto* port = ports[i].if_object();
-    if (port == nullptr) continue;
-    auto here = join_path(path, i);
-    if (auto name = text_at(*port, "name"); !name.empty()) {
+void validate_ports(const judged& container) {
+  std::set<std::string_view> names;
+  container.each("ports", [&](const judged& port, size_t) {
+    if (auto name = port.text("name"); !name.empty()) {
       auto problems = check_port_name(name);
-      out.invalid(join_path(here, "name"), json::value(name), problems);
-      if (problems.empty() && !names.insert(std::string{name}).second)
-        out.duplicate(join_path(here, "name"), json::value(name));
+      port.out().invalid(port.at("name"), json::value(name), problems);
+      if (problems.empty() && !names.insert(name).second)
+        port.out().duplicate(port.at("name"), json::value(name));
     }
-    auto number = int_at(*port, "containerPort");
+    auto number = port.number("containerPort");
     if (number == 0)
-      out.required(join_path(here, "containerPort"));
+      port.out().required(port.at("containerPort"));
     else
-      out.invalid(join_path(here, "containerPort"), number, check_port_number(number));
-    if (auto host = int_at(*port, "hostPort"); host != 0)
-      out.invalid(join_path(here, "hostPort"), host, check_port_number(host));
-    if (auto ip = text_at(*port, "hostIP"); !ip.empty())
-      out.invalid(join_path(here, "hostIP"), json::value(ip), check_ip(ip));
-    choice(*port, "protocol", here, true, {"SCTP", "TCP", "UDP"}, out);
+      port.out().invalid(port.at("containerPort"), number, check_port_number(number));
+    if (auto host = port.number("hostPort"); host != 0)
+      port.out().invalid(port.at("hostPort"), host, check_port_number(host));
+    port.format("hostIP", check_ip); // Kubernetes leaves it to its network plugin; here nobody would say so
+    port.choice("protocol", {"SCTP", "TCP", "UDP"}, true);
+  });
+}
+
+/// Host ports that are used at the same time must differ in protocol, address or number.
+void validate_host_ports(const judged& container, std::set<std::string>& seen) {
+  container.each("ports", [&](const judged& port, size_t) {
+    auto host_port = port.number("hostPort");
+    if (host_port == 0) return;
+    auto id = std::string{port.text("protocol")} + "/" + std::string{port.text("hostIP")} + "/"
+              + std::to_string(host_port);
+    if (!seen.insert(id).second) port.out().duplicate(port.at("hostPort"), json::value(id));
+  });
+}
+
+void validate_propagation(const judged& container, const judged& mount, const std::string& path) {
+  auto mode = mount.text("mountPropagation");
+  if (mode.empty()) return;
+  const words modes{"Bidirectional", "HostToContainer", "None"};
+  if (std::find(modes.begin(), modes.end(), mode) == modes.end())
+    mount.out().not_supported(path, mode, modes);
+  const auto* context = object_at(container.object(), "securityContext");
+  if (mode == "Bidirectional" && (context == nullptr || !bool_at(*context, "privileged")))
+    mount.out().forbidden(path, "Bidirectional mount propagation is available only to privileged containers");
+}
+
+void validate_recursive_read_only(const judged& mount) {
+  auto mode = mount.text("recursiveReadOnly");
+  if (mode.empty() || mode == "Disabled") return;
+  if (mode != "Enabled" && mode != "IfPossible") {
+    mount.choice("recursiveReadOnly", {"Disabled", "Enabled", "IfPossible"});
+    return;
   }
+  if (!mount.flag("readOnly"))
+    mount.forbidden("recursiveReadOnly", "may only be specified when readOnly is true");
+  if (auto propagation = mount.text("mountPropagation"); !propagation.empty() && propagation != "None")
+    mount.forbidden("recursiveReadOnly",
+                    "may only be specified when mountPropagation is None or not specified");
 }
 
-constexpr std::array env_sources{std::string_view{"fieldRef"}, std::string_view{"resourceFieldRef"},
-                                 std::string_view{"configMapKeyRef"}, std::string_view{"secretKeyRef"},
-                                 std::string_view{"fileKeyRef"}};
-
-const std::vector<std::string_view> env_field_paths{
-    "metadata.annotations", "metadata.labels",         "metadata.name", "metadata.namespace", "metadata.uid",
-    "spec.nodeName",        "spec.serviceAccountName", "status.hostIP", "status.hostIPs",     "status.podIP",
-    "status.podIPs"};
-
-void validate_field_ref(const json::object& ref, const std::string& path, field_causes& out) {
-  auto field = text_at(ref, "fieldPath");
-  if (field.empty()) return out.required(join_path(path, "fieldPath"));
-  auto base = field.substr(0, field.find('['));
-  bool with_key = field.size() > base.size() && field.ends_with("']")
-                  && (base == "metadata.annotations" || base == "metadata.labels");
-  bool plain = field == base && base != "metadata.annotations" && base != "metadata.labels";
-  bool known = std::find(env_field_paths.begin(), env_field_paths.end(), base) != env_field_paths.end();
-  if (!known || (!with_key && !plain))
-    out.not_supported(join_path(path, "fieldPath"), field, env_field_paths);
+bool any_has(const json::array& list, std::string_view key, std::string_view value) {
+  return std::any_of(list.begin(), list.end(), [&](auto& item) { return text_at(item, key) == value; });
 }
 
-void validate_env_source(const json::object& env, const std::string& path, field_causes& out) {
-  const auto* source = object_at(env, "valueFrom");
-  if (source == nullptr) return;
-  auto here = join_path(path, "valueFrom");
-  size_t found = 0;
-  for (auto key : env_sources)
-    found += has(*source, key) ? 1 : 0;
-  if (found == 0)
-    out.invalid(here, "",
-                "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
-                "`fileKeyRef`");
-  else if (!text_at(env, "value").empty())
-    out.invalid(here, "", "may not be specified when `value` is not empty");
-  else if (found > 1)
-    out.invalid(here, "", "may not have more than one field specified at a time");
-  if (const auto* ref = object_at(*source, "fieldRef"))
-    validate_field_ref(*ref, join_path(here, "fieldRef"), out);
-  for (auto key : {"configMapKeyRef", "secretKeyRef"})
-    if (const auto* ref = object_at(*source, key)) {
-      auto ref_path = join_path(here, key);
-      if (text_at(*ref, "name").empty()) out.required(join_path(ref_path, "name"));
-      if (text_at(*ref, "key").empty()) out.required(join_path(ref_path, "key"));
+// Kubernetes gives the paths of subPath, subPathExpr and mountPropagation without the mount's index.
+void validate_mounts(const judged& container, const pod_facts& facts) {
+  std::set<std::string_view> targets;
+  const auto& devices = container.list("volumeDevices");
+  auto list_path = container.at("volumeMounts");
+  container.each("volumeMounts", [&](const judged& mount, size_t) {
+    auto& out = mount.out();
+    auto name = mount.text("name");
+    mount.needs("name");
+    if (!facts.volumes.contains(name)) out.not_found(mount.at("name"), name);
+    mount.needs("mountPath");
+    auto target = mount.text("mountPath");
+    if (!targets.insert(target).second) mount.invalid("mountPath", "must be unique");
+    if (any_has(devices, "name", name)) mount.invalid("name", "must not already exist in volumeDevices");
+    if (any_has(devices, "devicePath", target) && !target.empty())
+      mount.invalid("mountPath", "must not already exist as a path in volumeDevices");
+    for (auto key : {"subPath", "subPathExpr"}) {
+      auto sub = mount.text(key);
+      if (sub.empty()) continue;
+      if (std::string_view{key} == "subPathExpr" && !mount.text("subPath").empty())
+        mount.invalid(key, "subPathExpr and subPath are mutually exclusive");
+      out.invalid(join_path(list_path, key), json::value(sub), check_relative_path(sub));
     }
+    validate_propagation(container, mount, join_path(list_path, "mountPropagation"));
+    validate_recursive_read_only(mount);
+  });
 }
 
-void validate_env(const json::object& container, const std::string& path, field_causes& out) {
-  const auto& list = list_at(container, "env");
-  for (size_t i = 0; i < list.size(); ++i) {
-    const auto* env = list[i].if_object();
-    if (env == nullptr) continue;
-    auto here = join_path(join_path(path, "env"), i);
-    auto name = text_at(*env, "name");
-    if (name.empty())
-      out.required(join_path(here, "name"));
-    else
-      out.invalid(join_path(here, "name"), json::value(name), check_env_name(name));
-    validate_env_source(*env, here, out);
-  }
-  const auto& sources = list_at(container, "envFrom");
-  for (size_t i = 0; i < sources.size(); ++i) {
-    auto here = join_path(join_path(path, "envFrom"), i);
-    if (auto prefix = text_at(sources[i], "prefix"); !prefix.empty())
-      out.invalid(join_path(here, "prefix"), json::value(prefix), check_env_name(prefix));
-    size_t found = 0;
-    for (auto key : {"configMapRef", "secretRef"}) {
-      const auto* ref = object_at(sources[i], key);
-      if (ref == nullptr) continue;
-      ++found;
-      if (text_at(*ref, "name").empty()) out.required(join_path(join_path(here, key), "name"));
-    }
-    if (found == 0)
-      out.invalid(here, "", "must specify one of: `configMapRef` or `secretRef`");
-    else if (found > 1)
-      out.invalid(here, "", "may not have more than one field specified at a time");
-  }
+void validate_devices(const judged& container, const pod_facts& facts) {
+  std::set<std::string_view> names, paths;
+  const auto& mounts = container.list("volumeMounts");
+  container.each("volumeDevices", [&](const judged& device, size_t) {
+    auto name = device.text("name");
+    auto path = device.text("devicePath");
+    device.needs("name");
+    if (!name.empty() && !names.insert(name).second) device.invalid("name", "must be unique");
+    auto volume = facts.volumes.find(name);
+    if (volume == facts.volumes.end())
+      device.out().not_found(device.at("name"), name);
+    else if (!volume->second)
+      device.invalid("name",
+                     "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+    device.needs("devicePath");
+    if (!paths.insert(path).second) device.invalid("devicePath", "must be unique");
+    if (!check_no_backsteps(path).empty()) device.invalid("devicePath", "can not contain backsteps ('..')");
+    if (any_has(mounts, "name", name)) device.invalid("name", "must not already exist in volumeMounts");
+    if (any_has(mounts, "mountPath", path) && !path.empty())
+      device.invalid("devicePath", "must not already exist as a path in volumeMounts");
+  });
 }
 
-void validate_mounts(const json::object& container, const std::string& path, const json::object& pod_spec,
-                     field_causes& out) {
-  std::set<std::string> volumes, paths;
-  for (const auto& volume : list_at(pod_spec, "volumes"))
-    volumes.insert(std::string{text_at(volume, "name")});
-  const auto& mounts = list_at(container, "volumeMounts");
-  for (size_t i = 0; i < mounts.size(); ++i) {
-    const auto* mount = mounts[i].if_object();
-    if (mount == nullptr) continue;
-    auto here = join_path(join_path(path, "volumeMounts"), i);
-    auto name = text_at(*mount, "name");
-    if (name.empty())
-      out.required(join_path(here, "name"));
-    else if (!volumes.contains(std::string{name}))
-      out.not_found(join_path(here, "name"), name);
-    auto target = text_at(*mount, "mountPath");
-    if (target.empty())
-      out.required(join_path(here, "mountPath"));
-    else if (!paths.insert(std::string{target}).second)
-      out.invalid(join_path(here, "mountPath"), json::value(target), "must be unique");
-    for (auto key : {"subPath", "subPathExpr"})
-      if (auto sub = text_at(*mount, key); !sub.empty())
-        out.invalid(join_path(here, key), json::value(sub), check_relative_path(sub));
-    if (!text_at(*mount, "subPath").empty() && !text_at(*mount, "subPathExpr").empty())
-      out.invalid(join_path(here, "subPathExpr"), json::value(text_at(*mount, "subPathExpr")),
-                  "subPathExpr and subPath are mutually exclusive");
-    choice(*mount, "mountPropagation", here, false, {"Bidirectional", "HostToContainer", "None"}, out);
-  }
+void validate_resize_policy(const judged& container, const pod_facts& facts) {
+  std::set<std::string_view> seen;
+  auto path = container.at("resizePolicy");
+  container.each("resizePolicy", [&](const judged& policy, size_t) {
+    auto resource = policy.text("resourceName");
+    auto restart = policy.text("restartPolicy");
+    auto& out = policy.out();
+    if (!seen.insert(resource).second) out.duplicate(policy.path(), json::value(resource));
+    if (resource.empty())
+      out.required(path);
+    else if (resource != "cpu" && resource != "memory")
+      out.not_supported(path, resource, {"cpu", "memory"});
+    if (restart.empty())
+      out.required(path);
+    else if (restart != "NotRequired" && restart != "RestartContainer")
+      out.not_supported(path, restart, {"NotRequired", "RestartContainer"});
+    if (facts.never_restarts && restart != "NotRequired")
+      out.invalid(path, json::value(restart), "must be 'NotRequired' when `restartPolicy` is 'Never'");
+  });
 }
 
-void validate_security(const json::object& container, const std::string& path, field_causes& out) {
-  const auto* context = object_at(container, "securityContext");
-  if (context == nullptr) return;
-  auto here = join_path(path, "securityContext");
-  for (auto key : {"runAsUser", "runAsGroup"})
-    if (auto id = int_at(*context, key); id < 0 || id > std::numeric_limits<int32_t>::max())
-      out.invalid(join_path(here, key), id, "must be between 0 and 2147483647, inclusive");
-  if (has(*context, "allowPrivilegeEscalation") && !bool_at(*context, "allowPrivilegeEscalation")
-      && bool_at(*context, "privileged"))
-    out.invalid(here, *context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+void validate_image(const judged& container) {
+  container.needs("image");
+  auto image = container.text("image");
+  constexpr std::string_view blank = " \t\r\n\v\f";
+  if (!image.empty()
+      && (blank.find(image.front()) != std::string_view::npos
+          || blank.find(image.back()) != std::string_view::npos))
+    container.invalid("image", "must not have leading or trailing whitespace");
+}
+
+void validate_common(const judged& container, const pod_facts& facts) {
+  container.needs_format("name", check_dns_label);
+  validate_image(container);
+  container.choice("terminationMessagePolicy", {"File", "FallbackToLogsOnError"}, true);
+  validate_ports(container);
+  validate_env(container);
+  validate_mounts(container, facts);
+  validate_devices(container, facts);
+  container.choice("imagePullPolicy", {"Always", "IfNotPresent", "Never"}, true);
+  container.with("resources", [&](const judged& resources) { validate_resources(resources, &facts); });
+  validate_resize_policy(container, facts);
+  container.with("securityContext",
+                 [&](const judged& context) { validate_security_context(context, facts.host_users); });
 }
 
 struct probe_row {
@@ -179,124 +167,95 @@ struct probe_row {
   bool single_success; ///< successThreshold must be 1
 };
 
-constexpr std::array probe_rows{probe_row{"livenessProbe", true}, probe_row{"readinessProbe", false},
-                                probe_row{"startupProbe", true}};
+constexpr probe_row probe_rows[] = {
+    {"livenessProbe", true}, {"readinessProbe", false}, {"startupProbe", true}};
 
-void validate_probes(const json::object& container, const std::string& path, field_causes& out) {
-  for (const auto& row : probe_rows) {
-    const auto* probe = object_at(container, row.name);
-    if (probe == nullptr) continue;
-    auto here = join_path(path, row.name);
-    validate_probe(*probe, here, out);
-    auto threshold = int_at(*probe, "successThreshold", 1);
-    if (row.single_success && threshold != 1)
-      out.invalid(join_path(here, "successThreshold"), threshold, "must be 1");
-    if (!row.single_success && has(*probe, "terminationGracePeriodSeconds"))
-      out.invalid(join_path(here, "terminationGracePeriodSeconds"),
-                  int_at(*probe, "terminationGracePeriodSeconds"), "must not be set for readinessProbes");
-  }
+/// Hooks and probes: of regular containers and of those that run beside them.
+void validate_hooks_and_probes(const judged& container, const pod_facts& facts) {
+  container.with("lifecycle", [&](const judged& lifecycle) {
+    for (auto hook : {"postStart", "preStop"})
+      lifecycle.with(hook, [&](const judged& handler) { validate_handler(handler, false, facts); });
+  });
+  for (const auto& row : probe_rows)
+    container.with(row.name, [&](const judged& probe) {
+      validate_probe(probe, facts);
+      if (row.single_success && probe.number("successThreshold", 1) != 1)
+        probe.invalid("successThreshold", "must be 1");
+      if (!row.single_success && probe.has("terminationGracePeriodSeconds"))
+        probe.invalid("terminationGracePeriodSeconds", "must not be set for readinessProbes");
+    });
 }
 
-void validate_lifecycle(const json::object& container, const std::string& path, field_causes& out) {
-  const auto* lifecycle = object_at(container, "lifecycle");
-  if (lifecycle == nullptr) return;
-  for (auto hook : {"postStart", "preStop"})
-    if (const auto* handler = object_at(*lifecycle, hook))
-      validate_handler(*handler, join_path(join_path(path, "lifecycle"), hook), false, out);
-}
-
-} // namespace
-
-void validate_container(const json::object& container, const std::string& path, std::string_view kind,
-                        const json::object& pod_spec, field_causes& out) {
-  auto name = text_at(container, "name");
-  if (name.empty())
-    out.required(join_path(path, "name"));
+void validate_init_container(const judged& container, const pod_facts& facts) {
+  validate_common(container, facts);
+  container.choice("restartPolicy", {"Always"});
+  if (container.text("restartPolicy") == "Always")
+    validate_hooks_and_probes(container, facts);
   else
-    out.invalid(join_path(path, "name"), json::value(name), check_dns_label(name));
-  auto image = text_at(container, "image");
-  if (image.empty())
-    out.required(join_path(path, "image"));
-  else if (image.find_first_not_of(" \t\r\n") != 0
-           || std::string_view{" \t\r\n"}.find(image.back()) != std::string_view::npos)
-    out.invalid(join_path(path, "image"), json::value(image), "must not have leading or trailing whitespace");
-  choice(container, "terminationMessagePolicy", path, true, {"File", "FallbackToLogsOnError"}, out);
-  choice(container, "imagePullPolicy", path, true, {"Always", "IfNotPresent", "Never"}, out);
-  validate_ports(list_at(container, "ports"), join_path(path, "ports"), out);
-  validate_env(container, path, out);
-  validate_mounts(container, path, pod_spec, out);
-  if (const auto* resources = object_at(container, "resources"))
-    validate_resources(*resources, join_path(path, "resources"), out);
-  validate_security(container, path, out);
-  bool is_sidecar = text_at(container, "restartPolicy") == "Always";
-  if (kind == "initContainers" && !is_sidecar) {
     for (auto key : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
-      if (has(container, key))
-        out.forbidden(join_path(path, key),
-                      "may not be set for init containers without restartPolicy=Always");
-  } else {
-    validate_probes(container, path, out);
-    validate_lifecycle(container, path, out);
-  }
-  choice(container, "restartPolicy", path, false, {"Always", "Never", "OnFailure"}, out);
+      if (container.has(key))
+        container.forbidden(key, "may not be set for init containers without restartPolicy=Always");
+  std::set<std::string> ports; // they run one after the other, so each is judged alone
+  validate_host_ports(container, ports);
 }
 
-void validate_probe(const json::object& probe, const std::string& path, field_causes& out) {
-  validate_handler(probe, path, true, out);
-  for (auto key :
-       {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"})
-    not_negative(probe, key, path, out);
-  if (has(probe, "terminationGracePeriodSeconds") && int_at(probe, "terminationGracePeriodSeconds") <= 0)
-    out.invalid(join_path(path, "terminationGracePeriodSeconds"),
-                int_at(probe, "terminationGracePeriodSeconds"), "must be greater than 0");
+// What an ephemeral container may not have, in the order of its fields.
+constexpr std::string_view not_ephemeral[] = {"ports",         "resources",     "resizePolicy",
+                                              "restartPolicy", "livenessProbe", "readinessProbe",
+                                              "startupProbe",  "lifecycle"};
+
+bool is_set(const judged& container, std::string_view key) {
+  const auto& value = container.value(key);
+  if (const auto* list = value.if_array()) return !list->empty();
+  // Defaulting makes empty resources.
+  if (const auto* object = value.if_object()) return key != "resources" || !object->empty();
+  return container.has(key);
 }
 
-namespace {
-
-void validate_port_or_name(const json::object& action, const std::string& path, field_causes& out) {
-  const auto* port = member(action, "port");
-  if (port != nullptr && port->is_string())
-    out.invalid(join_path(path, "port"), *port, check_port_name(port->get_string()));
-  else
-    out.invalid(join_path(path, "port"), int_at(action, "port"), check_port_number(int_at(action, "port")));
-}
-
-void validate_action(std::string_view kind, const json::object& action, const std::string& path,
-                     field_causes& out) {
-  if (kind == "exec") {
-    if (list_at(action, "command").empty()) out.required(join_path(path, "command"));
-  } else if (kind == "httpGet") {
-    if (text_at(action, "path").empty()) out.required(join_path(path, "path"));
-    validate_port_or_name(action, path, out);
-    choice(action, "scheme", path, true, {"HTTP", "HTTPS"}, out);
-    const auto& headers = list_at(action, "httpHeaders");
-    for (size_t i = 0; i < headers.size(); ++i) {
-      auto name = text_at(headers[i], "name");
-      out.invalid(join_path(join_path(path, "httpHeaders"), i), json::value(name), check_header_name(name));
-    }
-  } else if (kind == "tcpSocket" || kind == "grpc") {
-    validate_port_or_name(action, path, out);
-  } else if (kind == "sleep") {
-    if (auto seconds = int_at(action, "seconds"); seconds < 0)
-      out.invalid(join_path(path, "seconds"), seconds, "must be greater than or equal to 0");
-  }
+void validate_ephemeral_container(const judged& container, const pod_facts& facts,
+                                  const std::set<std::string_view>& others) {
+  validate_common(container, facts);
+  auto target = container.text("targetContainerName");
+  if (!target.empty() && !others.contains(target))
+    container.out().not_found(container.at("targetContainerName"), target);
+  constexpr auto text = "cannot be set for an Ephemeral Container";
+  for (auto key : not_ephemeral)
+    if (is_set(container, key)) container.forbidden(key, text);
+  container.each("volumeMounts", [&](const judged& mount, size_t) {
+    for (auto key : {"subPath", "subPathExpr"})
+      if (!mount.text(key).empty()) mount.forbidden(key, text);
+  });
 }
 
 } // namespace
 
-void validate_handler(const json::object& handler, const std::string& path, bool is_probe,
-                      field_causes& out) {
-  size_t found = 0;
-  for (std::string_view kind : {"exec", "httpGet", "tcpSocket", "grpc", "sleep"}) {
-    const auto* action = object_at(handler, kind);
-    if (action == nullptr || (kind == (is_probe ? "sleep" : "grpc"))) continue;
-    auto here = join_path(path, kind);
-    if (++found > 1)
-      out.forbidden(here, "may not specify more than 1 handler type");
-    else
-      validate_action(kind, *action, here, out);
-  }
-  if (found == 0) out.required(path, "must specify a handler type");
+void validate_containers(const judged& spec, const pod_facts& facts) {
+  if (spec.list("containers").empty()) spec.out().required(spec.at("containers"));
+  std::set<std::string_view> names, others;
+  auto unique_name = [&](const judged& container) {
+    auto name = container.text("name");
+    if (!name.empty() && !names.insert(name).second)
+      container.out().duplicate(container.at("name"), json::value(name));
+  };
+  spec.each("containers", [&](const judged& container, size_t) {
+    validate_common(container, facts);
+    unique_name(container);
+    validate_hooks_and_probes(container, facts);
+    if (container.has("restartPolicy"))
+      container.forbidden("restartPolicy", "may not be set for non-init containers");
+  });
+  std::set<std::string> host_ports;
+  spec.each("containers",
+            [&](const judged& container, size_t) { validate_host_ports(container, host_ports); });
+  spec.each("initContainers", [&](const judged& container, size_t) {
+    validate_init_container(container, facts);
+    unique_name(container);
+  });
+  others = names;
+  spec.each("ephemeralContainers", [&](const judged& container, size_t) {
+    validate_ephemeral_container(container, facts, others);
+    unique_name(container);
+  });
 }
 
 } // namespace podium::config

@@ -1,259 +1,232 @@
-// Validation of pods: the spec as a whole.
-#include "config/document.hpp"
-#include "config/json_access.hpp"
-#include "config/validate.hpp"
+// Validation of pods: the spec as a whole, in the order in which Kubernetes judges it.
+#include "config/judged.hpp"
 
-#include <algorithm>
-#include <array>
 #include <limits>
-#include <set>
 
 namespace podium::config {
 namespace {
 
-struct choice_row {
-  std::string_view field;
-  bool is_required;
-  std::array<std::string_view, 4> supported;
-};
-
-// Texts of the spec that have few values, in the order Kubernetes lists them.
-constexpr std::array spec_choices{
-    choice_row{"restartPolicy", true, {"Always", "OnFailure", "Never"}},
-    choice_row{"dnsPolicy", true, {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"}},
-    choice_row{"preemptionPolicy", false, {"Never", "PreemptLowerPriority"}},
-};
+constexpr size_t most_name_servers = 3, most_searches = 32, most_search_bytes = 2048;
 
 struct name_row {
   std::string_view field;
-  format_problems (*check)(std::string_view);
+  name_check check;
 };
 
-constexpr std::array spec_names{
-    name_row{"nodeName", check_dns_subdomain},
-    name_row{"serviceAccountName", check_dns_subdomain},
-    name_row{"hostname", check_dns_label},
-    name_row{"subdomain", check_dns_label},
-    name_row{"schedulerName", check_dns_subdomain},
-    name_row{"runtimeClassName", check_dns_subdomain},
-    name_row{"priorityClassName", check_dns_subdomain},
+constexpr name_row spec_names[] = {
+    {"serviceAccountName", check_dns_subdomain},
+    {"nodeName", check_dns_subdomain},
 };
 
-void validate_toleration(const json::value& toleration, const std::string& path, field_causes& out) {
-  auto key = text_at(toleration, "key");
-  auto op = text_at(toleration, "operator");
-  auto effect = text_at(toleration, "effect");
-  auto value = text_at(toleration, "value");
-  if (!key.empty()) out.invalid(join_path(path, "key"), json::value(key), check_qualified_name(key));
-  if (key.empty() && op != "Exists")
-    out.invalid(join_path(path, "operator"), json::value(op),
-                "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
-  if (has(toleration, "tolerationSeconds") && effect != "NoExecute")
-    out.invalid(join_path(path, "effect"), json::value(effect),
-                "effect must be 'NoExecute' when `tolerationSeconds` is set");
-  if (op.empty() || op == "Equal") {
-    out.invalid(join_path(path, "operator"), json::value(value), check_label_value(value));
-  } else if (op == "Exists") {
-    if (!value.empty())
-      out.invalid(join_path(path, "operator"), toleration, "value must be empty when `operator` is 'Exists'");
-  } else {
-    out.not_supported(join_path(path, "operator"), op, {"Equal", "Exists"});
-  }
-  if (!effect.empty() && effect != "NoSchedule" && effect != "PreferNoSchedule" && effect != "NoExecute")
-    out.not_supported(join_path(path, "effect"), effect, {"NoSchedule", "PreferNoSchedule", "NoExecute"});
+constexpr name_row later_names[] = {
+    {"hostname", check_dns_label},
+    {"subdomain", check_dns_label},
+};
+
+constexpr name_row class_names[] = {
+    {"priorityClassName", check_dns_subdomain},
+    {"runtimeClassName", check_dns_subdomain},
+};
+
+template <size_t N>
+void validate_names(const judged& spec, const name_row (&rows)[N]) {
+  for (const auto& row : rows)
+    spec.format(row.field, row.check);
 }
 
-void validate_expressions(const json::value& term, std::string_view key, const std::string& path,
-                          field_causes& out) {
-  const auto& expressions = list_at(term, key);
-  for (size_t i = 0; i < expressions.size(); ++i) {
-    auto here = join_path(join_path(path, key), i);
-    auto op = text_at(expressions[i], "operator");
-    const auto& values = list_at(expressions[i], "values");
-    auto name = text_at(expressions[i], "key");
-    if (op == "In" || op == "NotIn") {
-      if (values.empty())
-        out.required(join_path(here, "values"), "must be specified when `operator` is 'In' or 'NotIn'");
-    } else if (op == "Exists" || op == "DoesNotExist") {
-      if (!values.empty())
-        out.forbidden(join_path(here, "values"),
-                      "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
-    } else if (op == "Gt" || op == "Lt") {
-      if (values.size() != 1)
-        out.required(join_path(here, "values"),
-                     "must be specified single value when `operator` is 'Lt' or 'Gt'");
-    } else {
-      out.invalid(join_path(here, "operator"), json::value(op), "not a valid selector operator");
-    }
-    if (key == "matchExpressions")
-      out.invalid(join_path(here, "key"), json::value(name), check_qualified_name(name));
+void validate_host_network(const judged& spec) {
+  if (!spec.flag("hostNetwork")) return;
+  spec.each("containers", [](const judged& container, size_t) {
+    container.each("ports", [](const judged& port, size_t) {
+      auto host_port = port.number("hostPort");
+      if (host_port != port.number("containerPort"))
+        port.out().invalid(port.at("hostPort"), host_port,
+                           "must match `containerPort` when `hostNetwork` is true");
+    });
+  });
+}
+
+void validate_host_users(const judged& spec) {
+  if (spec.flag("hostUsers", true)) return;
+  struct row {
+    std::string_view field, shown;
+  };
+  // The capital letters are Kubernetes' own.
+  constexpr row rows[] = {{"hostNetwork", "hostNetwork"}, {"hostPID", "HostPID"}, {"hostIPC", "HostIPC"}};
+  for (const auto& r : rows)
+    if (spec.flag(r.field)) spec.out().forbidden(spec.at(r.shown), "when `pod.Spec.HostUsers` is false");
+}
+
+void validate_dns_values(const judged& config) {
+  auto& out = config.out();
+  const auto& searches = config.list("searches");
+  if (config.list("nameservers").size() > most_name_servers)
+    config.invalid("nameservers", "must not have more than 3 nameservers");
+  config.each_text("nameservers", [&](std::string_view ip, const std::string& path) {
+    out.invalid(path, json::value(ip), check_ip(ip));
+  });
+  if (searches.size() > most_searches) config.invalid("searches", "must not have more than 32 search paths");
+  size_t bytes = searches.empty() ? 0 : searches.size() - 1;
+  config.each_text("searches", [&](std::string_view domain, const std::string&) { bytes += domain.size(); });
+  if (bytes > most_search_bytes)
+    config.invalid("searches",
+                   "must not have more than 2048 characters (including spaces) in the search list");
+  config.each_text("searches", [&](std::string_view domain, const std::string& path) {
+    if (domain.ends_with('.')) domain.remove_suffix(1);
+    out.invalid(path, json::value(domain), check_dns_subdomain(domain));
+  });
+  config.each("options", [&](const judged& option, size_t) {
+    if (option.text("name").empty()) out.required(option.path(), "must not be empty");
+  });
+}
+
+void validate_dns(const judged& spec) {
+  const auto* config = object_at(spec.object(), "dnsConfig");
+  auto path = spec.at("dnsConfig");
+  if (spec.text("dnsPolicy") == "None") {
+    if (config == nullptr)
+      return spec.out().required(path, "must provide `dnsConfig` when `dnsPolicy` is None");
+    if (list_at(*config, "nameservers").empty())
+      return spec.out().required(join_path(path, "nameservers"),
+                                 "must provide at least one DNS nameserver when `dnsPolicy` is None");
+  }
+  if (config != nullptr) validate_dns_values({*config, path, spec.out()});
+}
+
+void validate_gates(const judged& spec) {
+  spec.each("readinessGates", [](const judged& gate, size_t) {
+    auto type = gate.text("conditionType");
+    gate.out().invalid(gate.at("conditionType"), json::value(type), check_qualified_name(type));
+  });
+  std::set<std::string_view> seen;
+  spec.each("schedulingGates", [&](const judged& gate, size_t) {
+    auto name = gate.text("name");
+    gate.out().invalid(gate.path(), json::value(name), check_qualified_name(name));
+    if (!seen.insert(name).second) gate.out().duplicate(gate.path(), json::value(name));
+  });
+}
+
+void validate_host_aliases(const judged& spec) {
+  spec.each("hostAliases", [](const judged& alias, size_t) {
+    alias.out().invalid(alias.at("ip"), json::value(alias.text("ip")), check_ip(alias.text("ip")));
+    alias.each_text("hostnames", [&](std::string_view name, const std::string& path) {
+      alias.out().invalid(path, json::value(name), check_dns_subdomain(name));
+    });
+  });
+}
+
+void validate_resource_claims(const judged& spec, pod_facts& facts) {
+  spec.each("resourceClaims", [&](const judged& claim, size_t) {
+    auto name = claim.text("name");
+    if (name.empty())
+      claim.out().required(claim.at("name"));
+    else if (!facts.claims.insert(std::string{name}).second)
+      claim.out().duplicate(claim.at("name"), json::value(name));
+    else
+      claim.out().invalid(claim.at("name"), json::value(name), check_dns_label(name));
+    int found = int{claim.has("resourceClaimName")} + int{claim.has("resourceClaimTemplateName")};
+    if (found == 2)
+      claim.out().invalid(
+          claim.path(), json::value(claim.object()),
+          "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
+    else if (found == 0)
+      claim.out().invalid(claim.path(), json::value(claim.object()),
+                          "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+    for (auto key : {"resourceClaimName", "resourceClaimTemplateName"})
+      claim.format(key, check_dns_subdomain);
+  });
+}
+
+void validate_overhead(const judged& spec) {
+  const auto* overhead = object_at(spec.object(), "overhead");
+  if (overhead == nullptr) return;
+  json::object as_limits{{"limits", *overhead}};
+  validate_resources({as_limits, spec.at("overhead"), spec.out()}, nullptr);
+}
+
+pod_facts facts_of(const judged& spec, std::string_view pod_name) {
+  pod_facts out;
+  out.pod_name = pod_name;
+  // A negative grace period is taken for 1 second and judged nowhere else.
+  if (auto grace = spec.number("terminationGracePeriodSeconds"); grace >= 0) out.grace_seconds = grace;
+  out.host_users = spec.flag("hostUsers", true);
+  out.never_restarts = spec.text("restartPolicy") == "Never";
+  return out;
+}
+
+void validate_mirror(const judged& spec, const json::value& pod) {
+  const auto* metadata = object_at(pod, "metadata");
+  const auto* annotations = metadata == nullptr ? nullptr : object_at(*metadata, "annotations");
+  if (annotations == nullptr) return;
+  constexpr std::string_view mirror = "kubernetes.io/config.mirror";
+  constexpr std::string_view cost = "controller.kubernetes.io/pod-deletion-cost";
+  if (annotations->contains(mirror) && spec.text("nodeName").empty())
+    spec.out().invalid("metadata.annotations[" + std::string{mirror} + "]",
+                       json::value(text_at(*annotations, mirror)),
+                       "must set spec.nodeName if mirror pod annotation is set");
+  if (annotations->contains(cost)) {
+    auto text = text_at(*annotations, cost);
+    auto digits = text.starts_with('-') ? text.substr(1) : text;
+    bool ok = !digits.empty() && digits.size() <= 10 && (digits.front() != '0' || digits.size() == 1)
+              && digits.find_first_not_of("0123456789") == std::string_view::npos;
+    if (auto n = ok ? std::stoll(std::string{text}) : 0;
+        !ok || n < std::numeric_limits<int32_t>::min() || n > std::numeric_limits<int32_t>::max())
+      spec.out().invalid("metadata.annotations[" + std::string{cost} + "]", json::value(text),
+                         "must be a 32bit integer");
   }
 }
 
-void validate_node_affinity(const json::object& affinity, const std::string& path, field_causes& out) {
-  if (const auto* required = object_at(affinity, "requiredDuringSchedulingIgnoredDuringExecution")) {
-    auto terms_path = join_path(path, "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
-    const auto& terms = list_at(*required, "nodeSelectorTerms");
-    if (terms.empty()) out.required(terms_path, "must have at least one node selector term");
-    for (size_t i = 0; i < terms.size(); ++i)
-      for (auto key : {"matchExpressions", "matchFields"})
-        validate_expressions(terms[i], key, join_path(terms_path, i), out);
-  }
-  const auto& preferred = list_at(affinity, "preferredDuringSchedulingIgnoredDuringExecution");
-  for (size_t i = 0; i < preferred.size(); ++i) {
-    auto here = join_path(join_path(path, "preferredDuringSchedulingIgnoredDuringExecution"), i);
-    auto weight = int_at(preferred[i], "weight");
-    if (weight < 1 || weight > 100)
-      out.invalid(join_path(here, "weight"), weight, "must be in the range 1-100");
-    if (const auto* preference = member(preferred[i], "preference"))
-      for (auto key : {"matchExpressions", "matchFields"})
-        validate_expressions(*preference, key, join_path(here, "preference"), out);
-  }
-}
-
-void validate_host_namespaces(const json::object& spec, const std::string& path, field_causes& out) {
-  if (!bool_at(spec, "shareProcessNamespace")) return;
-  if (bool_at(spec, "hostPID"))
-    out.invalid(join_path(path, "shareProcessNamespace"), true,
-                "ShareProcessNamespace and HostPID cannot both be enabled");
-}
-
-void validate_dns_config(const json::object& spec, const std::string& path, field_causes& out) {
-  const auto* config = object_at(spec, "dnsConfig");
-  auto servers_path = join_path(path, "dnsConfig.nameservers");
+const json::object& spec_of(const json::value& pod) {
   static const json::object none;
-  const auto& servers = list_at(config == nullptr ? none : *config, "nameservers");
-  if (text_at(spec, "dnsPolicy") == "None" && servers.empty())
-    out.required(servers_path, "must provide at least one DNS nameserver when `dnsPolicy` is None");
-  if (servers.size() > 3) out.invalid(servers_path, servers, "must not have more than 3 nameservers");
-  for (size_t i = 0; i < servers.size(); ++i)
-    if (servers[i].is_string())
-      out.invalid(join_path(servers_path, i), servers[i], check_ip(servers[i].get_string()));
-}
-
-/// Host ports of all containers together must differ in protocol, address or number.
-void validate_host_ports(const json::object& spec, const std::string& path, field_causes& out) {
-  std::set<std::string> seen;
-  bool host_network = bool_at(spec, "hostNetwork");
-  const auto& containers = list_at(spec, "containers");
-  for (size_t i = 0; i < containers.size(); ++i) {
-    const auto& ports = list_at(containers[i], "ports");
-    for (size_t j = 0; j < ports.size(); ++j) {
-      auto here = join_path(join_path(join_path(join_path(path, "containers"), i), "ports"), j);
-      auto host_port = int_at(ports[j], "hostPort");
-      auto port = int_at(ports[j], "containerPort");
-      if (host_network && host_port != port)
-        out.invalid(join_path(here, "containerPort"), port,
-                    "must match `hostPort` when `hostNetwork` is true");
-      if (host_port == 0) continue;
-      auto id = std::string{text_at(ports[j], "protocol")} + "/" + std::string{text_at(ports[j], "hostIP")}
-                + "/" + std::to_string(host_port);
-      if (!seen.insert(id).second) out.duplicate(join_path(here, "hostPort"), json::value(id));
-    }
-  }
-}
-
-void validate_containers(const json::object& spec, const std::string& path, field_causes& out) {
-  if (list_at(spec, "containers").empty()) out.required(join_path(path, "containers"));
-  std::set<std::string> names;
-  for (std::string_view kind : {"containers", "initContainers", "ephemeralContainers"}) {
-    const auto& list = list_at(spec, kind);
-    for (size_t i = 0; i < list.size(); ++i) {
-      const auto* container = list[i].if_object();
-      if (container == nullptr) continue;
-      auto here = join_path(join_path(path, kind), i);
-      validate_container(*container, here, kind, spec, out);
-      auto name = text_at(*container, "name");
-      if (!name.empty() && !names.insert(std::string{name}).second)
-        out.duplicate(join_path(here, "name"), json::value(name));
-    }
-  }
-}
-
-void validate_choices(const json::object& spec, const std::string& path, field_causes& out) {
-  for (const auto& row : spec_choices) {
-    auto value = text_at(spec, row.field);
-    if (value.empty()) {
-      if (row.is_required) out.required(join_path(path, row.field));
-      continue;
-    }
-    std::vector<std::string_view> supported;
-    for (auto word : row.supported)
-      if (!word.empty()) supported.push_back(word);
-    if (std::find(supported.begin(), supported.end(), value) == supported.end())
-      out.not_supported(join_path(path, row.field), value, supported);
-  }
-}
-
-void validate_pod_security(const json::object& spec, const std::string& path, field_causes& out) {
-  const auto* context = object_at(spec, "securityContext");
-  if (context == nullptr) return;
-  constexpr int64_t top = std::numeric_limits<int32_t>::max();
-  for (auto key : {"runAsUser", "runAsGroup", "fsGroup"})
-    if (auto id = int_at(*context, key); id < 0 || id > top)
-      out.invalid(join_path(join_path(path, "securityContext"), key), id,
-                  "must be between 0 and 2147483647, inclusive");
-  const auto& groups = list_at(*context, "supplementalGroups");
-  for (size_t i = 0; i < groups.size(); ++i)
-    if (groups[i].is_int64() && (groups[i].get_int64() < 0 || groups[i].get_int64() > top))
-      out.invalid(join_path(join_path(path, "securityContext.supplementalGroups"), i), groups[i],
-                  "must be between 0 and 2147483647, inclusive");
+  const auto* spec = object_at(pod, "spec");
+  return spec == nullptr ? none : *spec;
 }
 
 } // namespace
 
-void validate_pod_spec(const json::object& spec, const std::string& path, field_causes& out) {
-  validate_volumes(list_at(spec, "volumes"), join_path(path, "volumes"), out);
-  validate_containers(spec, path, out);
-  validate_host_ports(spec, path, out);
-  validate_choices(spec, path, out);
-  validate_labels(object_at(spec, "nodeSelector"), join_path(path, "nodeSelector"), out);
-  for (const auto& row : spec_names)
-    if (auto name = text_at(spec, row.field); !name.empty())
-      out.invalid(join_path(path, row.field), json::value(name), row.check(name));
-  if (auto grace = int_at(spec, "terminationGracePeriodSeconds"); grace < 0)
-    out.invalid(join_path(path, "terminationGracePeriodSeconds"), grace,
-                "must be greater than or equal to 0");
-  if (has(spec, "activeDeadlineSeconds")) {
-    auto deadline = int_at(spec, "activeDeadlineSeconds");
-    if (deadline < 1 || deadline > std::numeric_limits<int32_t>::max())
-      out.invalid(join_path(path, "activeDeadlineSeconds"), deadline,
-                  "must be between 1 and 2147483647, inclusive");
-  }
-  validate_pod_security(spec, path, out);
-  validate_host_namespaces(spec, path, out);
-  validate_dns_config(spec, path, out);
-  const auto& secrets = list_at(spec, "imagePullSecrets");
-  for (size_t i = 0; i < secrets.size(); ++i)
-    if (text_at(secrets[i], "name").empty())
-      out.required(join_path(join_path(join_path(path, "imagePullSecrets"), i), "name"));
-  const auto& tolerations = list_at(spec, "tolerations");
-  for (size_t i = 0; i < tolerations.size(); ++i)
-    validate_toleration(tolerations[i], join_path(join_path(path, "tolerations"), i), out);
-  const auto& aliases = list_at(spec, "hostAliases");
-  for (size_t i = 0; i < aliases.size(); ++i) {
-    auto ip = text_at(aliases[i], "ip");
-    out.invalid(join_path(join_path(join_path(path, "hostAliases"), i), "ip"), json::value(ip), check_ip(ip));
-  }
-  const auto& gates = list_at(spec, "readinessGates");
-  for (size_t i = 0; i < gates.size(); ++i) {
-    auto type = text_at(gates[i], "conditionType");
-    out.invalid(join_path(join_path(join_path(path, "readinessGates"), i), "conditionType"),
-                json::value(type), check_qualified_name(type));
-  }
-  if (const auto* affinity = object_at(spec, "affinity"))
-    if (const auto* node = object_at(*affinity, "nodeAffinity"))
-      validate_node_affinity(*node, join_path(path, "affinity.nodeAffinity"), out);
-  if (const auto* resources = object_at(spec, "resources"))
-    validate_resources(*resources, join_path(path, "resources"), out);
+void validate_pod_spec(const judged& spec, std::string_view pod_name) {
+  auto facts = facts_of(spec, pod_name);
+  validate_volumes(spec, facts);
+  validate_resource_claims(spec, facts);
+  validate_containers(spec, facts);
+  validate_host_network(spec);
+  spec.choice("restartPolicy", {"Always", "OnFailure", "Never"}, true);
+  spec.choice("dnsPolicy", {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"}, true);
+  validate_labels(object_at(spec.object(), "nodeSelector"), spec.at("nodeSelector"), spec.out());
+  validate_pod_security(spec);
+  validate_affinity(spec);
+  validate_dns(spec);
+  validate_gates(spec);
+  validate_topology_spread(spec);
+  validate_host_users(spec);
+  validate_names(spec, spec_names);
+  spec.between("activeDeadlineSeconds", 1, std::numeric_limits<int32_t>::max());
+  validate_names(spec, later_names);
+  validate_tolerations(spec);
+  validate_host_aliases(spec);
+  validate_names(spec, class_names);
+  if (spec.has("preemptionPolicy")) spec.choice("preemptionPolicy", {"PreemptLowerPriority", "Never"}, true);
+  validate_overhead(spec);
+  validate_os(spec);
+  spec.with("resources", [&](const judged& resources) { validate_resources(resources, &facts); });
+}
+
+void validate_pod_parts(const json::value& pod, field_causes& out) {
+  validate_metadata(pod, true, check_dns_subdomain, out);
+  judged spec{spec_of(pod), "spec", out};
+  validate_mirror(spec, pod);
+  const auto* metadata = object_at(pod, "metadata");
+  validate_pod_spec(spec, metadata == nullptr ? std::string_view{} : text_at(*metadata, "name"));
 }
 
 field_causes validate_pod(const json::value& pod) {
   field_causes out;
-  validate_metadata(pod, true, check_dns_subdomain, out);
-  static const json::object none;
-  const auto* spec = object_at(pod, "spec");
-  validate_pod_spec(spec == nullptr ? none : *spec, "spec", out);
+  validate_pod_parts(pod, out);
+  judged spec{spec_of(pod), "spec", out};
+  if (!spec.list("ephemeralContainers").empty())
+    spec.forbidden("ephemeralContainers", "cannot be set on create");
+  if (!spec.text("nodeName").empty() && !spec.list("schedulingGates").empty())
+    spec.forbidden("nodeName", "cannot be set until all schedulingGates have been cleared");
   return out;
 }
 

@@ -1,9 +1,8 @@
 // What may change in a pod that exists.
-#include "config/document.hpp"
-#include "config/json_access.hpp"
-#include "config/validate.hpp"
+#include "config/go_diff.hpp"
+#include "config/judged.hpp"
 
-#include <algorithm>
+#include <limits>
 
 namespace podium::config {
 namespace {
@@ -16,10 +15,10 @@ constexpr std::string_view may_not_change =
     "was "
     "previously negative)";
 
-const json::object& spec_of(const json::value& pod) {
+const json::object& part_of(const json::value& pod, std::string_view key) {
   static const json::object none;
-  const auto* spec = object_at(pod, "spec");
-  return spec == nullptr ? none : *spec;
+  const auto* found = object_at(pod, key);
+  return found == nullptr ? none : *found;
 }
 
 void take(json::object& into, const json::object& from, std::string_view key) {
@@ -39,40 +38,27 @@ void take_images(json::object& after, const json::object& before, std::string_vi
       take(*container, old[i].get_object(), "image");
 }
 
-/// The paths at which two values differ, for people; at most `most` of them.
-void differences(const json::value& before, const json::value& after, const std::string& path, size_t most,
-                 std::vector<std::string>& out) {
-  if (before == after || out.size() >= most) return;
-  if (before.is_object() && after.is_object()) {
-    for (const auto& [key, value] : before.get_object()) {
-      const auto* other = member(after, key);
-      if (other == nullptr)
-        out.push_back(join_path(path, key));
-      else
-        differences(value, *other, join_path(path, key), most, out);
+/// The deadline may come, and become shorter. False ends the judgement, as in Kubernetes.
+bool validate_deadline(const judged& before, const judged& after) {
+  constexpr auto field = "activeDeadlineSeconds";
+  if (after.has(field)) {
+    auto now = after.number(field);
+    if (now < 0 || now > std::numeric_limits<int32_t>::max()) {
+      after.invalid(field, "must be between 0 and 2147483647, inclusive");
+      return false;
     }
-    for (const auto& [key, value] : after.get_object())
-      if (!has(before, key)) out.push_back(join_path(path, key));
-  } else if (before.is_array() && after.is_array() && before.get_array().size() == after.get_array().size()) {
-    for (size_t i = 0; i < before.get_array().size(); ++i)
-      differences(before.get_array()[i], after.get_array()[i], join_path(path, i), most, out);
-  } else {
-    out.push_back(path);
+    if (before.has(field) && now > before.number(field)) {
+      after.invalid(field, "must be less than or equal to previous value");
+      return false;
+    }
+  } else if (before.has(field)) {
+    after.invalid(field, "must not update from a positive integer to nil value");
   }
+  return true;
 }
 
-void validate_deadline(const json::object& before, const json::object& after, field_causes& out) {
-  if (!has(before, "activeDeadlineSeconds")) return;
-  auto was = int_at(before, "activeDeadlineSeconds");
-  if (!has(after, "activeDeadlineSeconds"))
-    out.invalid("spec.activeDeadlineSeconds", nullptr,
-                "must not update from a positive integer to nil value");
-  else if (auto is = int_at(after, "activeDeadlineSeconds"); is > was)
-    out.invalid("spec.activeDeadlineSeconds", is, "must be less than or equal to previous value");
-}
-
-void validate_tolerations(const json::object& before, const json::object& after, field_causes& out) {
-  const auto& now = list_at(after, "tolerations");
+void validate_added_tolerations(const judged& before, const judged& after) {
+  const auto& now = after.list("tolerations");
   auto same_but_time = [](const json::value& a, const json::value& b) {
     auto strip = [](json::value v) {
       if (auto* object = v.if_object()) object->erase("tolerationSeconds");
@@ -80,46 +66,106 @@ void validate_tolerations(const json::object& before, const json::object& after,
     };
     return strip(a) == strip(b);
   };
-  for (const auto& old : list_at(before, "tolerations"))
-    if (std::none_of(now.begin(), now.end(), [&](const auto& t) { return same_but_time(old, t); })) {
-      out.forbidden("spec.tolerations",
-                    "existing toleration can not be modified except its tolerationSeconds");
-      return;
+  for (const auto& old : before.list("tolerations"))
+    if (std::none_of(now.begin(), now.end(), [&](const auto& t) { return same_but_time(old, t); }))
+      return after.forbidden("tolerations",
+                             "existing toleration can not be modified except its tolerationSeconds");
+}
+
+void validate_removed_gates(const judged& before, const judged& after) {
+  const auto& old = before.list("schedulingGates");
+  after.each("schedulingGates", [&](const judged& gate, size_t) {
+    auto name = gate.text("name");
+    if (std::none_of(old.begin(), old.end(), [&](auto& g) { return text_at(g, "name") == name; }))
+      gate.forbidden("name",
+                     "only deletion is allowed, but found new scheduling gate '" + std::string{name} + "'");
+  });
+}
+
+/// A pod that is held by gates may still be given labels of nodes to wish for.
+void validate_gated_selector(const judged& before, const judged& after, json::object& rest) {
+  if (before.list("schedulingGates").empty()) return;
+  const auto* old = object_at(before.object(), "nodeSelector");
+  const auto* now = object_at(after.object(), "nodeSelector");
+  if (old != nullptr)
+    for (const auto& [key, value] : *old) {
+      const auto* kept = now == nullptr ? nullptr : now->if_contains(key);
+      if (kept == nullptr || *kept != value) {
+        after.invalid("nodeSelector",
+                      "only additions to spec.nodeSelector are allowed (no mutations or deletions)");
+        break;
+      }
     }
+  take(rest, before.object(), "nodeSelector");
+}
+
+struct fixed_annotation {
+  std::string_view prefix, name;
+};
+
+constexpr fixed_annotation fixed_annotations[] = {
+    {"container.apparmor.security.beta.kubernetes.io/", "AppArmor annotations"},
+    {"kubernetes.io/config.mirror", "mirror pod annotation"},
+};
+
+void validate_annotation_changes(const json::value& before, const json::value& after, field_causes& out) {
+  static const json::object none;
+  const auto* old = object_at(part_of(before, "metadata"), "annotations");
+  const auto* now = object_at(part_of(after, "metadata"), "annotations");
+  if (old == nullptr) old = &none;
+  if (now == nullptr) now = &none;
+  auto say = [&](std::string_view key, std::string_view verb) {
+    for (const auto& row : fixed_annotations)
+      if (key.starts_with(row.prefix))
+        out.forbidden("metadata.annotations[" + std::string{key} + "]",
+                      "may not " + std::string{verb} + " " + std::string{row.name});
+  };
+  for (const auto& [key, value] : *old)
+    if (const auto* kept = now->if_contains(key); kept == nullptr || *kept != value)
+      say(key, "remove or update");
+  for (const auto& [key, value] : *now)
+    if (!old->contains(key)) say(key, "add");
+}
+
+/// What may change is put back to what it was; the rest must then be equal.
+void validate_rest(const judged& before, const judged& after) {
+  auto rest = after.object();
+  const auto& old = before.object();
+  for (auto list : {"containers", "initContainers"})
+    take_images(rest, old, list);
+  for (auto key : {"activeDeadlineSeconds", "tolerations", "schedulingGates"})
+    take(rest, old, key);
+  if (before.number("terminationGracePeriodSeconds") < 0
+      && after.number("terminationGracePeriodSeconds") == 1)
+    take(rest, old, "terminationGracePeriodSeconds");
+  validate_gated_selector(before, after, rest);
+  json::value is = std::move(rest), was = old;
+  if (is == was) return;
+  after.out().forbidden("spec",
+                        std::string{may_not_change} + "\n" + go_diff(*find_type("core.v1.PodSpec"), was, is));
 }
 
 } // namespace
 
 field_causes validate_pod_update(const json::value& before, const json::value& after) {
-  auto out = validate_pod(after);
+  field_causes out;
   validate_metadata_update(before, after, out);
-  const auto& old_spec = spec_of(before);
-  const auto& new_spec = spec_of(after);
+  field_causes parts;
+  validate_pod_parts(after, parts);
+  for (const auto& cause : parts)
+    out.take(cause);
+  validate_annotation_changes(before, after, out);
+  judged old_spec{part_of(before, "spec"), "spec", out};
+  judged new_spec{part_of(after, "spec"), "spec", out};
   for (auto list : {"containers", "initContainers"})
-    if (list_at(old_spec, list).size() != list_at(new_spec, list).size()) {
-      out.forbidden(join_path("spec", list), "pod updates may not add or remove containers");
+    if (old_spec.list(list).size() != new_spec.list(list).size()) {
+      new_spec.forbidden(list, "pod updates may not add or remove containers");
       return out;
     }
-  validate_deadline(old_spec, new_spec, out);
-  validate_tolerations(old_spec, new_spec, out);
-  // What may change is put back to what it was; the rest must then be equal.
-  auto rest = new_spec;
-  for (auto list : {"containers", "initContainers"})
-    take_images(rest, old_spec, list);
-  // Ephemeral containers and the resources of a resize have their own ways in.
-  for (auto key : {"activeDeadlineSeconds", "tolerations"})
-    take(rest, old_spec, key);
-  if (int_at(old_spec, "terminationGracePeriodSeconds") < 0
-      && int_at(new_spec, "terminationGracePeriodSeconds") == 1)
-    take(rest, old_spec, "terminationGracePeriodSeconds");
-  if (json::value(rest) != json::value(old_spec)) {
-    std::vector<std::string> where;
-    differences(json::value(old_spec), json::value(rest), "spec", 20, where);
-    std::string text{may_not_change};
-    for (const auto& path : where)
-      text += "\n  " + path;
-    out.forbidden("spec", text);
-  }
+  if (!validate_deadline(old_spec, new_spec)) return out;
+  validate_added_tolerations(old_spec, new_spec);
+  validate_removed_gates(old_spec, new_spec);
+  validate_rest(old_spec, new_spec);
   return out;
 }
 

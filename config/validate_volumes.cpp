@@ -1,106 +1,101 @@
-// Validation of a pod's volumes: names and the fields their sources need.
-#include "config/document.hpp"
-#include "config/json_access.hpp"
-#include "config/validate.hpp"
+// Validation of a pod's volumes: one source each, and what each source needs.
+#include "config/judged.hpp"
+#include "config/validate_volume_sources.hpp"
+#include "core/quantity.hpp"
 
-#include <algorithm>
 #include <array>
-#include <set>
 
 namespace podium::config {
 namespace {
 
-struct needed_row {
-  std::string_view source;
-  std::string_view field;
+constexpr size_t most_source_fields = 3;
+
+using source_rule = void (*)(const judged&);
+
+/// One kind of volume: the texts it needs, and further rules.
+struct source_row {
+  std::string_view name;
+  std::array<std::string_view, most_source_fields> needed = {};
+  source_rule judge = nullptr;
+  std::string_view shown = {}; ///< its name in the mistake "more than 1 volume type", where Kubernetes errs
 };
 
-// Fields without which a source means nothing.
-constexpr std::array needed{
-    needed_row{"hostPath", "path"},  needed_row{"secret", "secretName"},
-    needed_row{"configMap", "name"}, needed_row{"nfs", "server"},
-    needed_row{"nfs", "path"},       needed_row{"persistentVolumeClaim", "claimName"},
-    needed_row{"csi", "driver"},     needed_row{"gitRepo", "repository"},
+// In the order in which Kubernetes looks: of two sources the later one is refused.
+const source_row sources[] = {
+    {"emptyDir", {}, validate_empty_dir},
+    {"hostPath", {}, validate_host_path},
+    {"gitRepo", {"repository"}, validate_git_repo},
+    {"gcePersistentDisk", {"pdName"}, validate_partition},
+    {"awsElasticBlockStore", {"volumeID"}, validate_partition},
+    {"secret", {"secretName"}, validate_keys_volume},
+    {"nfs", {"server", "path"}, validate_nfs},
+    {"iscsi", {"targetPortal", "iqn"}, validate_iscsi},
+    {"glusterfs", {"endpoints", "path"}},
+    {"flocker", {}, validate_flocker},
+    {"persistentVolumeClaim", {"claimName"}},
+    {"rbd", {"image"}, validate_monitors},
+    {"cinder", {"volumeID"}},
+    {"cephfs", {}, validate_monitors, "cephFS"},
+    {"quobyte", {"registry", "volume"}},
+    {"downwardAPI", {}, validate_downward_volume, "downwarAPI"},
+    {"fc", {}, validate_fibre_channel},
+    {"flexVolume", {"driver"}},
+    {"configMap", {"name"}, validate_keys_volume},
+    {"azureFile", {"secretName", "shareName"}},
+    {"vsphereVolume", {"volumePath"}},
+    {"photonPersistentDisk", {"pdID"}},
+    {"portworxVolume", {"volumeID"}},
+    {"azureDisk", {"diskName", "diskURI"}},
+    {"storageos", {}},
+    {"projected", {}, validate_projected},
+    {"scaleIO", {"gateway", "system", "volumeName"}},
+    {"csi", {"driver"}, validate_csi},
+    {"ephemeral", {}, validate_ephemeral_volume},
+    {"image", {"reference"}, validate_image_volume},
 };
 
-constexpr std::array host_path_types{
-    std::string_view{"BlockDevice"}, std::string_view{"CharDevice"},
-    std::string_view{"Directory"},   std::string_view{"DirectoryOrCreate"},
-    std::string_view{"File"},        std::string_view{"FileOrCreate"},
-    std::string_view{"Socket"},
-};
-
-void validate_host_path(const json::object& source, const std::string& path, field_causes& out) {
-  auto target = text_at(source, "path");
-  std::string_view rest = target;
-  while (!rest.empty()) {
-    auto slash = rest.find('/');
-    if (rest.substr(0, slash) == "..") {
-      out.invalid(join_path(path, "path"), json::value(target), "must not contain '..'");
-      break;
-    }
-    rest = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
-  }
-  auto type = text_at(source, "type");
-  if (!type.empty()
-      && std::find(host_path_types.begin(), host_path_types.end(), type) == host_path_types.end())
-    out.not_supported(join_path(path, "type"), type, {host_path_types.begin(), host_path_types.end()});
-}
-
-void validate_items(const json::object& source, const std::string& path, field_causes& out) {
-  const auto& items = list_at(source, "items");
-  for (size_t i = 0; i < items.size(); ++i) {
-    auto here = join_path(join_path(path, "items"), i);
-    auto target = text_at(items[i], "path");
-    if (target.empty())
-      out.required(join_path(here, "path"));
-    else
-      out.invalid(join_path(here, "path"), json::value(target), check_relative_path(target));
-  }
-  if (auto mode = int_at(source, "defaultMode"); mode < 0 || mode > 0777)
-    out.invalid(join_path(path, "defaultMode"), mode,
-                "must be a number between 0 and 0777 (octal), both inclusive");
-}
-
-void validate_source(std::string_view kind, const json::object& source, const std::string& path,
-                     field_causes& out) {
-  for (const auto& row : needed)
-    if (row.source == kind && text_at(source, row.field).empty()) out.required(join_path(path, row.field));
-  if (kind == "hostPath") validate_host_path(source, path, out);
-  validate_items(source, path, out);
-  if (kind == "emptyDir")
-    if (auto medium = text_at(source, "medium");
-        !medium.empty() && medium != "Memory" && !medium.starts_with("HugePages"))
-      out.not_supported(join_path(path, "medium"), medium, {"", "HugePages", "Memory"});
+void validate_sources(const judged& volume) {
+  size_t found = 0;
+  for (const auto& row : sources)
+    volume.with(row.name, [&](const judged& source) {
+      if (++found > 1)
+        return volume.forbidden(row.shown.empty() ? row.name : row.shown,
+                                "may not specify more than 1 volume type");
+      for (auto field : row.needed)
+        if (!field.empty()) source.needs(field);
+      if (row.judge != nullptr) row.judge(source);
+    });
+  if (found == 0) volume.out().required(volume.path(), "must specify a volume type");
 }
 
 } // namespace
 
-void validate_volumes(const json::array& volumes, const std::string& path, field_causes& out) {
-  std::set<std::string> names;
-  for (size_t i = 0; i < volumes.size(); ++i) {
-    const auto* volume = volumes[i].if_object();
-    if (volume == nullptr) continue;
-    auto here = join_path(path, i);
-    auto name = text_at(*volume, "name");
-    if (name.empty())
-      out.required(join_path(here, "name"));
-    else
-      out.invalid(join_path(here, "name"), json::value(name), check_dns_label(name));
-    if (!name.empty() && !names.insert(std::string{name}).second)
-      out.duplicate(join_path(here, "name"), json::value(name));
-    size_t found = 0;
-    for (const auto& [kind, source] : *volume) {
-      const auto* object = source.if_object();
-      if (object == nullptr) continue;
-      auto source_path = join_path(here, kind);
-      if (++found > 1)
-        out.forbidden(source_path, "may not specify more than 1 volume type");
-      else
-        validate_source(kind, *object, source_path, out);
+void validate_volumes(const judged& spec, pod_facts& facts) {
+  std::set<std::string> made_claims;
+  if (!facts.pod_name.empty())
+    spec.each("volumes", [&](const judged& volume, size_t) {
+      if (volume.has("ephemeral"))
+        made_claims.insert(std::string{facts.pod_name} + "-" + std::string{volume.text("name")});
+    });
+  spec.each("volumes", [&](const judged& volume, size_t) {
+    auto name = volume.text("name");
+    auto before = volume.out().size();
+    validate_sources(volume);
+    if (volume.has("ephemeral") && !facts.pod_name.empty() && !name.empty()) {
+      auto claim = std::string{facts.pod_name} + "-" + std::string{name};
+      for (const auto& problem : check_dns_subdomain(claim))
+        volume.invalid("name", "PVC name \"" + claim + "\": " + problem);
     }
-    if (found == 0) out.required(here, "must specify a volume type");
-  }
+    volume.needs_format("name", check_dns_label);
+    if (facts.volumes.contains(name)) volume.out().duplicate(volume.at("name"), json::value(name));
+    // A volume with mistakes is none: what mounts it does not find it.
+    if (volume.out().size() == before)
+      facts.volumes.emplace(name, volume.has("persistentVolumeClaim") || volume.has("ephemeral"));
+    volume.with("persistentVolumeClaim", [&](const judged& claim) {
+      if (made_claims.contains(std::string{claim.text("claimName")}))
+        claim.invalid("claimName", "must not reference a PVC that gets created for an ephemeral volume");
+    });
+  });
 }
 
 } // namespace podium::config

@@ -58,19 +58,6 @@ std::string key_text(const YAML::Mark& mark, const json::value& key) {
   return json::serialize(key);
 }
 
-/// What `limits` says of a text with too many values.
-std::string too_many_values(const text_limits& limits) {
-  return "more than " + std::to_string(limits.nodes)
-         + " values (counting brackets and commas) in one YAML text; JSON may hold more";
-}
-
-/// The parser reads a whole bracket ahead before it tells anything of it: what might hold too much is refused
-/// by its look.
-bool looks_too_large(std::string_view text, const text_limits& limits) {
-  auto separates = [](char c) { return c == '[' || c == '{' || c == ','; };
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), separates)) > limits.nodes;
-}
-
 /// Builds a JSON value of each YAML document.
 class document_builder : public YAML::EventHandler {
 public:
@@ -219,10 +206,6 @@ private:
   }
 
   void add(const YAML::Mark& mark, const std::string& path, json::value value) {
-    if (++nodes_ > limits_.nodes) throw refusal{mark, too_many_values(limits_)};
-    // A path repeats all keys above it.
-    if (place_bytes_ += path.size(); place_bytes_ > max_place_bytes)
-      throw refusal{mark, "the document's keys are too long for how deep they are nested"};
     auto here = position_of(mark);
     auto& place = places[path];
     if (frames_.empty()) {
@@ -262,7 +245,6 @@ private:
   std::vector<frame> frames_;
   std::unordered_map<YAML::anchor_t, json::value> anchors_;
   amounts expanded_;
-  size_t nodes_ = 0, place_bytes_ = 0;
   YAML::Mark last_list_ = YAML::Mark::null_mark();
 };
 
@@ -271,6 +253,19 @@ constexpr size_t max_documents = 10'000;
 caf::error refuse(const std::string& source, source_position at, const std::string& what) {
   auto place = to_string(source, at);
   return make_error(errc::bad_request, place.empty() ? what : place + ": " + what);
+}
+
+/// The tab that indents the line of a mistake, if one does: YAML allows spaces alone.
+source_position indenting_tab(std::string_view text, const YAML::Mark& mark) {
+  size_t begin = 0;
+  for (int line = 0; line < mark.line && begin != std::string_view::npos; ++line) {
+    begin = text.find('\n', begin);
+    if (begin != std::string_view::npos) ++begin;
+  }
+  if (mark.line < 0 || begin == std::string_view::npos) return {};
+  auto tab = text.find_first_not_of(' ', begin);
+  if (tab == std::string_view::npos || text[tab] != '\t') return {};
+  return {static_cast<uint32_t>(mark.line + 1), static_cast<uint32_t>(tab - begin + 1)};
 }
 
 } // namespace
@@ -286,11 +281,12 @@ caf::expected<std::vector<document>> parse_yaml(std::string_view text, std::stri
   if (!is_clean_utf8(text, offset))
     return refuse(source, position_at(text, offset),
                   "this byte is not allowed in YAML (the text must be UTF-8)");
-  if (looks_too_large(text, limits)) return refuse(source, {}, too_many_values(limits));
   std::vector<document> out;
   document_builder builder{limits};
   try {
-    std::istringstream stream{std::string{text}};
+    // A quote that is open at an end of line and of the text is no mistake to the parser, unless something
+    // follows.
+    std::istringstream stream{std::string{text} + (text.ends_with('\n') ? "#" : "")};
     YAML::Parser parser{stream};
     for (size_t n = 0; parser.HandleNextDocument(builder); ++n) {
       if (n == max_documents)
@@ -305,6 +301,8 @@ caf::expected<std::vector<document>> parse_yaml(std::string_view text, std::stri
   } catch (const refusal& problem) {
     return refuse(source, problem.at, problem.what());
   } catch (const YAML::Exception& problem) {
+    if (auto tab = indenting_tab(text, problem.mark); tab.known())
+      return refuse(source, tab, "a tab where spaces should indent the line");
     return refuse(source, position_of(problem.mark), builder.explain(problem));
   } catch (const std::exception& problem) {
     return refuse(source, {}, problem.what());
