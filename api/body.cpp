@@ -16,9 +16,6 @@ namespace json = boost::json;
 constexpr std::string_view object_types =
     "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
-/// The loop serves nobody while it reads YAML.
-constexpr config::text_limits yaml_limits{.nodes = 100'000};
-
 failure as_failure(const caf::error& err) {
   if (code_of(err) == errc::too_large) return too_large(message_of(err));
   if (code_of(err) == errc::unsupported_media_type) {

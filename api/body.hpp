@@ -8,6 +8,9 @@
 
 namespace podium::api {
 
+/// What a YAML body may be: the loop serves nobody while it reads one.
+constexpr config::text_limits yaml_limits{.nodes = 100'000};
+
 template <class T>
 using outcome = std::variant<T, failure>;
 
