@@ -146,9 +146,9 @@ struct oci_fixture {
                                   nanoseconds timeout = nanoseconds{0}) {
     return ask<exec_result>(exec_sync{key, std::move(argv), timeout});
   }
-  running_container found(const container_key& key, bool previous = false) {
+  running_container found(const container_key& key) {
     caf::expected<running_container> r{running_container{}};
-    loop.run([&] { r = runtime->find(key.pod_uid, key.name, previous); });
+    loop.run([&] { r = runtime->find(key.pod_uid, key.name); });
     if (!r) throw std::runtime_error(message_of(r.error()));
     return *r;
   }
