@@ -9,8 +9,6 @@
 namespace podium {
 namespace {
 
-const std::string memory_prefix = "/node/pods/";
-
 bool terminal(const pod& p) {
   return p.status.phase == "Succeeded" || p.status.phase == "Failed";
 }
@@ -25,19 +23,24 @@ void node_agent::on_start() {
   sweep_ = true;
   for (auto& [uid, e] : pods_)
     e.publishing = e.storing = false;
+  forgetting_ = 0;
+  for (auto& w : waiters_)
+    w.looked = false;
   load_machine();
 }
 
 void node_agent::ended() {
   puller_ = nullptr;
   pods_.clear();
+  dismiss_waiters();
   shared_.reset();
 }
 
 node_agent::behavior_type node_agent::handlers() {
   return {[this](const pod_report& report) { take_report(report); },
           [this](const ensure_image& request) { return this->delegate(puller_, request); },
-          [this](const get_node_stats&) { return node_stats{pods_.size()}; }};
+          [this](const get_node_stats&) { return node_stats{pods_.size()}; },
+          [this](const await_removals&) { return await_removed(); }};
 }
 
 // -- coming up
@@ -77,11 +80,12 @@ void node_agent::load_memories() {
         for (auto& row : rows.rows) {
           boost::system::error_code ec;
           auto document = boost::json::parse(row.value, ec);
-          if (!ec) from_json(document, memories_[row.key.substr(memory_prefix.size())]);
+          if (!ec) from_json(document, memories_[row.key.substr(memory_rows.size())]);
         }
         load_records();
       },
-      [this](const caf::error&) { retry(&node_agent::load_memories); }, store_range{memory_prefix});
+      [this](const caf::error&) { retry(&node_agent::load_memories); },
+      store_range{std::string{memory_rows}});
 }
 
 void node_agent::load_records() {
@@ -108,6 +112,16 @@ void node_agent::list_pods() {
 }
 
 void node_agent::take_list(const object_list& list) {
+  compare_with(list);
+  up_ = true;
+  // Each that fails is tried again by itself.
+  if (std::exchange(sweep_, false)) remove_orphans();
+  relist_at_ = now() + ctx_.settings.resync;
+  watch_pods(list.resource_version);
+  look_for_waiters();
+}
+
+void node_agent::compare_with(const object_list& list) {
   std::set<std::string> seen;
   for (auto& ref : list.items) {
     if (ref->as_pod().spec.node_name != ctx_.settings.node_name) continue;
@@ -119,11 +133,6 @@ void node_agent::take_list(const object_list& list) {
     if (!seen.contains(uid)) lost.push_back(uid);
   for (auto& uid : lost)
     lose_pod(uid);
-  up_ = true;
-  // Each that fails is tried again by itself.
-  if (std::exchange(sweep_, false)) remove_orphans();
-  relist_at_ = now() + ctx_.settings.resync;
-  watch_pods(list.resource_version);
 }
 
 void node_agent::watch_pods(uint64_t since) {
@@ -238,7 +247,9 @@ void node_agent::take_report(const pod_report& report) {
   auto& e = i->second;
   e.memory = *report.memory.ptr;
   e.status = report.status;
-  e.terminated = report.terminated;
+  // One that crossed with the news of the deletion speaks of an end that keeps its records.
+  bool deleted = e.removed || e.object->meta().deletion_timestamp;
+  e.terminated = report.terminated && (report.deleting || !deleted);
   remember(report.uid);
   publish(report.uid);
 }
@@ -286,7 +297,7 @@ void node_agent::remember(const std::string& uid) {
       [this, uid, done_with](const caf::error&) {
         after(std::chrono::seconds{5}, [done_with] { done_with({}); });
       },
-      store_commit{{{memory_prefix + uid, text, 0}}});
+      store_commit{{{memory_row_of(uid), text, 0}}});
 }
 
 void node_agent::finish(const std::string& uid) {
@@ -315,36 +326,6 @@ void node_agent::finish(const std::string& uid) {
         });
       },
       request);
-}
-
-void node_agent::forget(const std::string& uid) {
-  auto i = pods_.find(uid);
-  if (i == pods_.end()) return;
-  if (i->second.actor) dismiss_child(i->second.actor);
-  pods_.erase(i);
-  ask(
-      ctx_.store, ctx_.settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
-      store_commit{{{memory_prefix + uid, "", 0}}});
-}
-
-void node_agent::remove_orphans() {
-  for (auto& uid : std::set<std::string>(orphans_))
-    remove_orphan(uid);
-}
-
-void node_agent::remove_orphan(const std::string& uid) {
-  if (!orphans_.contains(uid)) return;
-  ask(
-      ctx_.runtime, ctx_.settings.request_timeout,
-      [this, uid](const ack&) {
-        if (orphans_.erase(uid) == 0) return;
-        memories_.erase(uid);
-        ask(
-            ctx_.store, ctx_.settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
-            store_commit{{{memory_prefix + uid, "", 0}}});
-      },
-      [this, uid](const caf::error&) { after(ctx_.settings.resync, [this, uid] { remove_orphan(uid); }); },
-      remove_sandbox{uid, false});
 }
 
 } // namespace podium

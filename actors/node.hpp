@@ -29,6 +29,16 @@ private:
     bool removed = false, terminated = false, rejected = false;
   };
 
+  /// Somebody who waits until nothing is left of the pods that were removed before it asked.
+  struct waiter {
+    uint64_t id = 0;
+    caf::typed_response_promise<ack> promise;
+    bool looked = false; ///< the registry was asked since: all removals are known
+  };
+  /// Where the store keeps what of a pod outlives the daemon.
+  static std::string memory_row_of(const std::string& uid) { return std::string{memory_rows} + uid; }
+  static constexpr std::string_view memory_rows = "/node/pods/";
+
   // Coming up: machine facts, memories, runtime records, then the pods.
   void load_machine();
   void load_memories();
@@ -36,6 +46,7 @@ private:
   void list_pods();
   void watch_pods(uint64_t since);
   void take_list(const object_list& list);
+  void compare_with(const object_list& list);
   void retry(void (node_agent::*step)());
 
   // Pods.
@@ -48,9 +59,16 @@ private:
   void publish(const std::string& uid);
   void remember(const std::string& uid);
   void finish(const std::string& uid);
+
+  // Their end (node_removal.cpp).
   void forget(const std::string& uid);
+  void drop_memory(const std::string& uid);
   void remove_orphans();
   void remove_orphan(const std::string& uid);
+  caf::result<ack> await_removed();
+  void look_for_waiters();
+  void answer_waiters();
+  void dismiss_waiters();
 
   // The node object (node_registration.cpp).
   void register_node();
@@ -66,6 +84,8 @@ private:
   std::map<std::string, entry> pods_;
   std::map<std::string, pod_memory> memories_; ///< loaded, and not yet claimed by a pod
   std::set<std::string> orphans_;              ///< pods that only the runtime knows
+  std::vector<waiter> waiters_;
+  uint64_t last_waiter_ = 0;
   std::vector<container_image> images_;
   node_status last_status_;
   clock_time last_report_{};
@@ -73,6 +93,7 @@ private:
   // Volatile.
   clock_time relist_at_{};
   bool sweep_ = false;
+  size_t forgetting_ = 0; ///< rows on their way out of the store
   deadline_set::id status_timer_ = 0, lease_timer_ = 0;
 };
 

@@ -251,14 +251,15 @@ void pod_supervisor::report() {
   memory_.conditions = status.conditions;
   bool over = memory_.terminating && torn_down_ && !(records_kept_ && gone());
   auto document = to_json(status);
-  auto text =
-      boost::json::serialize(document) + boost::json::serialize(to_json(memory_)) + (over ? "1" : "0");
+  auto text = boost::json::serialize(document) + boost::json::serialize(to_json(memory_)) + (over ? "1" : "0")
+              + (gone() ? "1" : "0");
   if (text == last_report_) return;
   last_report_ = std::move(text);
   this->send(parent_, pod_report{object_->uid(),
                                  make_document(std::move(document)),
                                  {std::make_shared<const pod_memory>(memory_)},
-                                 over});
+                                 over,
+                                 gone()});
 }
 
 void pod_supervisor::event(const char* type, const char* reason, std::string message) {

@@ -64,6 +64,11 @@ struct node_stats {
 };
 BOOST_DESCRIBE_STRUCT(node_stats, (), (pods))
 
+/// Answered when nothing is left on the node of pods that the registry no longer has: no container, sandbox,
+/// record or log. Error errc::unavailable: the node ends.
+struct await_removals {};
+BOOST_DESCRIBE_STRUCT(await_removals, (), ())
+
 // -- one node
 // ---------------------------------------------------------------------------------------------------------
 
@@ -74,7 +79,8 @@ using image_puller_actor = caf::typed_actor<caf::replies_to<ensure_image>::with<
 /// Images are asked of the node, which hands the question on: a puller that died is replaced behind it.
 using node_actor =
     caf::typed_actor<caf::reacts_to<pod_report>, caf::replies_to<ensure_image>::with<image_info>,
-                     caf::replies_to<get_node_stats>::with<node_stats>>;
+                     caf::replies_to<get_node_stats>::with<node_stats>,
+                     caf::replies_to<await_removals>::with<ack>>;
 
 /// One pod: sync, terminating, terminated.
 using pod_actor = caf::typed_actor<caf::reacts_to<pod_update>, caf::reacts_to<container_report>>;

@@ -110,14 +110,15 @@ struct pod_update {
 BOOST_DESCRIBE_STRUCT(pod_update, (), (object, removed))
 
 /// A pod's state, whole, to its node: what to publish, what to remember, and whether nothing of it is left to
-/// do.
+/// do. `deleting`: its actor knew that the pod is deleted, so that `terminated` means that its records are
+/// gone too.
 struct pod_report {
   std::string uid;
   document_ref status;
   memory_ref<pod_memory> memory;
-  bool terminated = false;
+  bool terminated = false, deleting = false;
 };
-BOOST_DESCRIBE_STRUCT(pod_report, (), (uid, status, memory, terminated))
+BOOST_DESCRIBE_STRUCT(pod_report, (), (uid, status, memory, terminated, deleting))
 
 // -- between a pod and its containers
 // ---------------------------------------------------------------------------------

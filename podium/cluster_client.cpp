@@ -4,6 +4,9 @@
 #include "config/defaults.hpp"
 #include "config/manifest.hpp"
 
+#include <algorithm>
+#include <atomic>
+
 namespace podium {
 namespace {
 
@@ -15,9 +18,9 @@ const api::resource* resource_of(const config::group_version_kind& gvk) {
 
 } // namespace
 
-cluster_client::cluster_client(caf::actor_system& system, env_ptr, registry_actor registry,
+cluster_client::cluster_client(caf::actor_system& system, env_ptr, registry_actor registry, node_actor node,
                                std::shared_ptr<registry_view> view)
-    : system_(system), registry_(std::move(registry)), view_(std::move(view)),
+    : system_(system), registry_(std::move(registry)), node_(std::move(node)), view_(std::move(view)),
       shared_(std::make_shared<shared>()) {
   view_->on_publish([state = shared_, v = std::weak_ptr{view_}](const std::string& resource) {
     auto current = v.lock();
@@ -53,6 +56,7 @@ void cluster_client::stop() {
       tell(f, *view_);
   shared_->stopped = shared_->over = true;
   shared_->changed.notify_all();
+  node_ = nullptr;
 }
 
 void cluster_client::on_change(const std::string& resource, object_listener f) {
@@ -73,6 +77,26 @@ bool cluster_client::wait(nanoseconds limit, const std::stop_token& stop,
                                              [&] { return shared_->changes != seen || shared_->over; });
     if (!woken || shared_->over || stop.stop_requested()) return false;
   }
+}
+
+bool cluster_client::await_removals(nanoseconds limit, const std::stop_token& stop) {
+  enum class answer { none, gone, failed };
+  auto heard = std::make_shared<std::atomic<answer>>(answer::none);
+  auto tell = [state = shared_, heard](answer a) {
+    std::lock_guard guard{state->mutex};
+    *heard = a;
+    ++state->changes;
+    state->changed.notify_all();
+  };
+  // An actor asks: a thread that waited for the answer itself would not hear of `stop`.
+  system_.spawn(
+      [tell](caf::event_based_actor* self, const node_actor& node, nanoseconds patience) {
+        self->request(node, patience, podium::await_removals{})
+            .then([tell](const ack&) { tell(answer::gone); }, [tell](caf::error&) { tell(answer::failed); });
+      },
+      node_, std::max(limit, nanoseconds{1}));
+  wait(limit, stop, [&](const registry_view&) { return *heard != answer::none; });
+  return *heard == answer::gone;
 }
 
 caf::expected<object_key> cluster_client::create(const boost::json::value& object,
@@ -131,11 +155,13 @@ bool cluster_client::remove(const std::vector<object_key>& keys, nanoseconds lim
           .receive([](const delete_result&) {}, [](caf::error&) {});
     }
   }
-  return wait(limit, stop, [&](const registry_view& v) {
+  auto end = std::chrono::steady_clock::now() + limit;
+  auto gone = wait(limit, stop, [&](const registry_view& v) {
     return std::none_of(keys.begin(), keys.end(), [&](auto& k) {
       return static_cast<bool>(v.snapshot(k.resource)->find(k.ns, k.name));
     });
   });
+  return gone && await_removals(end - std::chrono::steady_clock::now(), stop);
 }
 
 } // namespace podium

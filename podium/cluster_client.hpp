@@ -13,14 +13,17 @@ namespace podium {
 
 class cluster_client {
 public:
-  /// Make it before the registry publishes: it listens to the view for as long as that lives.
-  cluster_client(caf::actor_system& system, env_ptr env, registry_actor registry,
+  /// Listens to the view for as long as that lives.
+  cluster_client(caf::actor_system& system, env_ptr env, registry_actor registry, node_actor node,
                  std::shared_ptr<registry_view> view);
 
   /// Decodes, defaults and validates as the API does, then creates. See engine::apply.
   caf::expected<std::vector<object_key>> apply(const std::string& path, const std::stop_token& stop);
   /// See engine::remove.
   bool remove(const std::vector<object_key>& keys, nanoseconds limit, const std::stop_token& stop);
+  /// Waits until the node has nothing left of pods that are gone from the registry: their containers may end
+  /// later than their objects. False as wait().
+  bool await_removals(nanoseconds limit, const std::stop_token& stop);
   /// Waits until `done` holds, looking again after each change. False when `limit` passed before, `stop` was
   /// requested or give_up() called.
   bool wait(nanoseconds limit, const std::stop_token& stop,
@@ -53,6 +56,7 @@ private:
 
   caf::actor_system& system_;
   registry_actor registry_;
+  node_actor node_;
   std::shared_ptr<registry_view> view_;
   std::shared_ptr<shared> shared_;
 };

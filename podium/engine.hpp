@@ -49,7 +49,8 @@ public:
   /// Creates the objects of a manifest file. Returns their keys; on an error nothing of the file is left
   /// behind. Error errc::cancelled: `stop` was requested; what was made is being deleted, and not waited for.
   caf::expected<std::vector<object_key>> apply(const std::string& manifest_path, std::stop_token stop = {});
-  /// Deletes the objects and waits until they are gone. False when `limit` passed before, `stop` was
+  /// Deletes the objects and waits until they are gone, and with them whatever runs or is kept of a pod that
+  /// was deleted, now or before. False when `limit` passed before, `stop` was
   /// requested or the engine has failed.
   bool remove(const std::vector<object_key>& keys, nanoseconds limit, std::stop_token stop = {});
   /// Deletes all pods, waits for them, and takes the pod network down. False as remove().
