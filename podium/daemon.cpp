@@ -18,14 +18,9 @@ int fail(const std::string& message) {
   return 1;
 }
 
-void say(std::FILE* out, const std::string& line) {
-  std::fputs((line + "\n").c_str(), out);
-  std::fflush(out);
-}
-
 /// Applies the manifests; what is done is added to `applied`. On an error nothing of them is left behind, but
 /// for errc::cancelled: then `applied` stays, for the end's cause to say what becomes of it.
-caf::error apply_all(engine& daemon, const daemon_options& options, const ending& end,
+caf::error apply_all(engine& daemon, const daemon_options& options, const ending& end, line_writer& out,
                      std::vector<object_key>& applied) {
   for (auto& file : options.manifests) {
     // Also when the cause lets a start finish: nothing is begun that is to go at once.
@@ -36,7 +31,7 @@ caf::error apply_all(engine& daemon, const daemon_options& options, const ending
       return made.error();
     }
     for (auto& key : *made) {
-      say(options.out, key.resource + "/" + key.name + " created");
+      out.add(key.resource + "/" + key.name + " created");
       applied.push_back(key);
     }
   }
@@ -45,10 +40,10 @@ caf::error apply_all(engine& daemon, const daemon_options& options, const ending
 
 /// Carries out what the end's cause asks for; the exit code.
 int finish(engine& daemon, end_cause cause, const std::vector<object_key>& applied, const ending& end,
-           std::FILE* out) {
+           line_writer& out) {
   bool through = true;
   if (cause == end_cause::interrupt && !applied.empty()) {
-    say(out, "\ndeleting what was applied; Ctrl-C again leaves it running");
+    out.add("\ndeleting what was applied; Ctrl-C again leaves it running");
     through = daemon.remove(applied, applied_limit, end.hurry());
   } else if (cause == end_cause::down) {
     through = daemon.remove_all_pods(all_pods_limit, end.hurry());
@@ -67,18 +62,17 @@ int run_daemon(const daemon_options& options) {
   if (!daemon) return code_of(daemon.error()) == errc::cancelled ? 0 : fail(message_of(daemon.error()));
   auto& engine = **daemon;
   engine.on_failure([&end](const caf::error&) { end.fail(); });
-  pod_follower follower;
-  if (options.follow || !options.manifests.empty()) follower.start(engine, options.out);
-  say(options.out, "podium is ready: " + engine.api_url() + ", kubectl --kubeconfig "
-                       + engine.kubeconfig_path() + " get pods");
+  auto out = line_writer::start(options.out);
+  if (options.follow || !options.manifests.empty()) follow_pods(engine, out);
+  out->add("podium is ready: " + engine.api_url() + ", kubectl --kubeconfig " + engine.kubeconfig_path()
+           + " get pods");
   if (options.ready) options.ready(engine);
   std::vector<object_key> applied;
-  auto failed = apply_all(engine, options, end, applied);
-  auto code = failed && code_of(failed) != errc::cancelled
-                  ? fail(message_of(failed))
-                  : finish(engine, end.wait(), applied, end, options.out);
+  auto failed = apply_all(engine, options, end, *out, applied);
+  auto code = failed && code_of(failed) != errc::cancelled ? fail(message_of(failed))
+                                                           : finish(engine, end.wait(), applied, end, *out);
   daemon->reset();
-  follower.finish(output_limit);
+  out->finish(output_limit);
   return code;
 }
 

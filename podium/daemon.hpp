@@ -2,7 +2,7 @@
 #pragma once
 #include "podium/engine.hpp"
 
-#include <cstdio>
+#include <unistd.h>
 
 namespace podium {
 
@@ -10,7 +10,7 @@ struct daemon_options {
   config::settings settings;
   std::vector<std::string> manifests; ///< applied once it runs; deleted again on SIGINT
   bool follow = false;                ///< print the pods' life; manifests imply it
-  std::FILE* out = stdout;            ///< what the user reads
+  int out = STDOUT_FILENO;            ///< what the user reads: a descriptor; it may take nothing
   /// Called when it serves, before the manifests are applied.
   std::function<void(engine&)> ready;
 };

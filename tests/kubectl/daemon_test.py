@@ -132,6 +132,71 @@ class Stopped(LifeCase):
         daemon.start()
         self.assertEqual([], daemon.api.get(pods_path())["items"])
 
+    def test_down_waits_for_containers_that_outlive_their_objects(self):
+        """Without grace an object goes at once, its processes a moment later; a finished pod has its logs to leave behind."""
+        daemon = self.daemon("late").start()
+        deaf = "trap '' TERM; while true; do sleep 0.2; done"
+        daemon.create(pod("no-grace", container(script=deaf), grace=0), pod("forced", container(script=deaf), grace=30),
+                      pod("completed", container(script="echo over"), restartPolicy="Never"))
+        uids = [daemon.wait_running(name)["metadata"]["uid"] for name in ("no-grace", "forced")]
+        uids.append(daemon.wait_pod("completed", lambda p: p["status"]["phase"] == "Succeeded", what="Succeeded")["metadata"]["uid"])
+        daemon.kubectl("delete", "pod", "forced", "--force", "--wait=false")
+        self.assertEqual(0, daemon.down())
+        left = leaks.count(daemon, uids)
+        self.assertEqual({}, {kind: items for kind, items in left.items() if items}, "there when `podium down` ended")
+        self.assertEqual([], leaks.processes_with(str(daemon.directory)))
+        self.assertEqual([], [path for path in (daemon.data / "logs").rglob("*") if path.is_file()])
+
+    def test_interrupted_it_waits_for_containers_that_outlive_their_objects(self):
+        daemon = self.daemon("interrupted")
+        file = scratch_file(daemon, "deaf.json", pod("deaf", container(script="trap '' TERM; while true; do sleep 0.2; done"), grace=0))
+        daemon.start(str(file))
+        uid = daemon.wait_running("deaf")["metadata"]["uid"]
+        self.assertEqual(0, daemon.interrupt())
+        left = leaks.count(daemon, [uid])
+        self.assertEqual({}, {kind: items for kind, items in left.items() if items}, "there when the daemon ended")
+
+    def test_a_reader_that_takes_nothing_does_not_hold_up_the_end(self):
+        daemon = self.daemon("unread")
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"full")
+        os.set_blocking(writing, True)
+        process = subprocess.Popen([str(PODIUM), "up", "--config", str(daemon.config), "--data-dir", str(daemon.data), "--run-dir",
+                                    str(daemon.run), "--listen", "127.0.0.1:0", "--follow"], stdin=subprocess.DEVNULL, stdout=writing,
+                                   stderr=daemon.log_file)
+        os.close(writing)
+        try:
+            while not daemon.kubeconfig.exists():
+                self.assertIsNone(process.poll(), daemon.log_tail())
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(0, process.wait(deadline(20)))
+        finally:
+            process.kill()
+            process.wait()
+        daemon.start()
+
+    def test_another_pod_network_makes_the_sandboxes_anew(self):
+        daemon = self.daemon("moved").start()
+        daemon.create(pod("moves", container(script=SLEEP)))
+        before = daemon.wait_running("moves")
+        self.assertEqual(0, daemon.terminate())
+        other = daemon.network.cidr.replace("10.251.", "10.252.")
+        daemon.config.write_text(daemon.config.read_text(encoding="utf-8").replace(daemon.network.cidr, other), encoding="utf-8")
+        daemon.network.cidr = other
+        daemon.start()
+        after = daemon.wait_pod("moves", lambda p: restarts(p) == 1 and all_running(p), what="running again")
+        self.assertNotEqual(before["status"]["podIP"], after["status"]["podIP"])
+        self.assertTrue(after["status"]["podIP"].startswith(other.rsplit(".", 1)[0] + "."), after["status"]["podIP"])
+        shown = daemon.kubectl("exec", "moves", "--", "ip", "-4", "addr", "show", "eth0").out
+        self.assertIn(after["status"]["podIP"] + "/", shown)
+        daemon.wait_event("moves", "SandboxChanged")
+        daemon.kubectl("delete", "pod", "moves")
+        self.assert_none_left(daemon, [before["metadata"]["uid"]])
+
     def test_follow_deletes_what_it_applied(self):
         daemon = self.daemon("follow")
         file = scratch_file(daemon, "followed.json", pod("followed"))

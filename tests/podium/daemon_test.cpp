@@ -3,8 +3,10 @@
 #include "podium/daemon.hpp"
 #include "tests/podium/engine_dir.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
+#include <fcntl.h>
 #include <fstream>
 #include <unistd.h>
 
@@ -22,11 +24,11 @@ struct daemon_run {
 
   std::string operator()() {
     auto* out = std::tmpfile();
-    options.out = out;
+    options.out = ::fileno(out);
     code = run_daemon(options);
-    std::string said(static_cast<size_t>(std::ftell(out)), '\0');
-    std::rewind(out);
-    said.resize(std::fread(said.data(), 1, said.size(), out));
+    std::string said(static_cast<size_t>(::lseek(::fileno(out), 0, SEEK_END)), '\0');
+    auto n = ::pread(::fileno(out), said.data(), said.size(), 0);
+    said.resize(static_cast<size_t>(std::max<ssize_t>(0, n)));
     std::fclose(out);
     return said;
   }
@@ -110,6 +112,21 @@ BOOST_AUTO_TEST_CASE(one_that_is_to_end_its_pods_applies_none) {
   BOOST_TEST(run.code == 0);
   BOOST_TEST(said.find("podium is ready: ") != std::string::npos);
   BOOST_TEST(said.find("created") == std::string::npos, said);
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_that_takes_nothing_does_not_hold_up_the_end) {
+  block_signals();
+  int ends[2];
+  BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+  while (::write(ends[1], "full", 4) > 0) {
+  }
+  ::fcntl(ends[1], F_SETFL, 0);
+  daemon_run run;
+  run.options.out = ends[1];
+  run.options.ready = [](engine&) { ::kill(::getpid(), SIGTERM); };
+  BOOST_TEST(run_daemon(run.options) == 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 BOOST_AUTO_TEST_CASE(the_last_lines_are_out_when_it_ends) {
