@@ -4,7 +4,7 @@
 //   collectors SETTINGS.yaml MANIFEST.yaml...
 //
 // Runs the pods of the manifests and prints a line whenever one of their containers changes. SIGINT or
-// SIGTERM ends the collectors, then the agent.
+// SIGTERM ends the collectors, then the agent; so does a manifest that cannot be applied.
 #include "core/error.hpp"
 #include "messages/pod.hpp"
 #include "podium/engine.hpp"
@@ -100,6 +100,9 @@ private:
   std::thread thread_;                                             ///< the last member: it uses the others
 };
 
+/// Collectors get their pods' grace to end.
+constexpr std::chrono::seconds removal_limit{60};
+
 int fail(const caf::error& error) {
   std::cerr << "collectors: " << podium::message_of(error) << "\n";
   return 1;
@@ -129,7 +132,11 @@ int main(int argc, char** argv) {
   // An engine that cannot go on says so once; its containers run on for the next one to find.
   node.on_failure([](const caf::error&) { kill(getpid(), SIGTERM); });
   for (int i = 2; i < argc; ++i)
-    if (auto applied = node.apply(argv[i]); !applied) return fail(applied.error());
+    if (auto applied = node.apply(argv[i]); !applied) {
+      // Nothing of the file that failed is left; the files before it run.
+      node.remove_all_pods(removal_limit);
+      return fail(applied.error());
+    }
   std::cout << "collectors run; look at them with kubectl --kubeconfig " << node.kubeconfig_path()
             << " get pods" << std::endl;
 
@@ -137,5 +144,5 @@ int main(int argc, char** argv) {
   sigwait(&ends, &signal);
   if (auto error = node.failure()) return fail(error);
   // Without this the containers would run on, and the next start would find them again.
-  return node.remove_all_pods(std::chrono::seconds{30}) ? 0 : 1;
+  return node.remove_all_pods(removal_limit) ? 0 : 1;
 }

@@ -90,11 +90,26 @@ class EmbedTest(unittest.TestCase):
         finally:
             agent.process.kill()
             agent.process.wait()
+        self.refuse_a_second_manifest(environment)
         for pod in ("load", "flaky"):
             self.assertIn(f"pod={pod} state=deleted", agent.seen)
         # The containers went with their agent.
         self.assertEqual([], leaks.mounts_below(self.place.data, self.place.run))
         self.assertEqual([], leaks.processes_with(str(self.place.data)))
+
+    def refuse_a_second_manifest(self, environment):
+        """What the first manifest had started ends with the agent that cannot apply the second."""
+        bad = self.place.directory / "bad.yaml"
+        bad.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {contaners: []}\n", encoding="utf-8")
+        agent = Agent(self.build / "collectors", self.place.config, [EXAMPLE / "collectors.yaml", bad], environment)
+        try:
+            agent.wait_line(None, seconds=120)
+            self.assertEqual(1, agent.process.wait(harness.deadline(60)), "\n".join(agent.seen))
+        finally:
+            agent.process.kill()
+            agent.process.wait()
+        self.assertTrue(any("contaners" in line for line in agent.seen), "\n".join(agent.seen))
+        self.assertIn("pod=load state=deleted", agent.seen)
 
 
 if __name__ == "__main__":
