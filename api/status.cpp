@@ -33,7 +33,10 @@ failure not_found(const resource& r, std::string_view name) {
 }
 
 failure unknown_path() {
-  return plain(404, "NotFound", "the server could not find the requested resource");
+  auto out = plain(404, "NotFound", "the server could not find the requested resource");
+  // Empty, yet there: kubectl debug reads it without a look.
+  out.status.body.as_object()["details"] = boost::json::object{};
+  return out;
 }
 
 failure method_not_allowed() {

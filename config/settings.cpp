@@ -173,12 +173,12 @@ struct value_printer {
   std::string operator()(rules_of) const { return "[]"; }
 };
 
-std::string_view type_of_row(const setting_row& row) {
-  if (!row.choices.empty()) return "choice";
+std::string type_of_row(const setting_row& row) {
+  if (!row.choices.empty()) return "one of: " + std::string{row.choices};
   if (row.in == unit::bytes) return "bytes";
   constexpr std::string_view names[] = {"text",   "integer", "number", "duration",
                                         "labels", "mirrors", "rules"};
-  return names[row.target.index()];
+  return std::string{names[row.target.index()]};
 }
 
 class settings_reader {
