@@ -11,9 +11,6 @@ namespace podium::api {
 /// What a YAML body may be: the loop serves nobody while it reads one.
 constexpr config::text_limits yaml_limits{.nodes = 100'000};
 
-template <class T>
-using outcome = std::variant<T, failure>;
-
 /// The media type of a body without its parameters, lower case; "" when none was sent.
 std::string content_type_of(const http_request& request);
 

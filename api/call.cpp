@@ -1,5 +1,6 @@
 #include "api/call.hpp"
 
+#include "api/gzip.hpp"
 #include "api/watch.hpp"
 
 namespace podium::api {
@@ -37,7 +38,9 @@ snapshot_ptr page_cache::find(std::string_view resource, uint64_t version) const
 server_state::server_state(server_parts p, server_settings s)
     : parts(std::move(p)), settings(std::move(s)),
       to_registry(parts.system, parts.env, parts.loop, parts.registry, settings.write_timeout),
-      hub(std::make_shared<watch_hub>(parts.loop, parts.view, parts.wall_now)) {}
+      hub(std::make_shared<watch_hub>(parts.loop, parts.view, parts.wall_now)) {
+  if (parts.usage) meter = std::make_unique<usage_meter>(parts.loop, parts.usage);
+}
 
 server_state::~server_state() = default;
 
@@ -54,11 +57,19 @@ header_list call::headers() const {
 }
 
 void call::answer(int status, std::string body, std::string_view content_type) {
-  exchange->respond(status, content_type, std::move(body), headers());
+  auto list = headers();
+  if (body.size() >= gzip_from_bytes && takes_gzip(request().headers.get("Accept-Encoding")))
+    if (auto small = gzip(body)) {
+      list.emplace_back("Content-Encoding", "gzip");
+      list.emplace_back("Vary", "Accept-Encoding");
+      body = std::move(*small);
+    }
+  exchange->respond(status, content_type, std::move(body), list);
 }
 
 void call::answer_object(int status, const object_ref& obj) {
-  if (form.form == output_form::object && !res().convert) {
+  bool as_stored = form.form == output_form::object && !res().convert;
+  if (as_stored && obj->json().size() < gzip_from_bytes) {
     std::shared_ptr<const std::string> text(obj.ptr, &obj->json());
     exchange->respond(status, "application/json", std::move(text), headers());
     return;

@@ -6,6 +6,7 @@
 #include "api/route.hpp"
 #include "api/server.hpp"
 #include "api/status.hpp"
+#include "api/usage_meter.hpp"
 
 #include <atomic>
 #include <list>
@@ -41,6 +42,7 @@ public:
   gateway to_registry;
   openapi_documents openapi;
   page_cache pages;
+  std::unique_ptr<usage_meter> meter; ///< null without a usage_source
   std::shared_ptr<watch_hub> hub;
   std::atomic<bool> ready{true};
   server_stats stats;
@@ -82,6 +84,13 @@ public:
 
 using call_ptr = std::shared_ptr<call>;
 
+// -- what comes before the handlers: false when the refusal was sent (authorization.cpp)
+
+/// Whether c.user may do what the request asks for.
+bool may_proceed(const call_ptr& c, std::string_view verb);
+/// Takes the name over that the request is made in, if the user may.
+bool take_other_name(const call_ptr& c);
+
 // -- the handlers, by file
 
 void serve_discovery(const call_ptr& c);         // discovery_routes.cpp
@@ -96,5 +105,9 @@ void serve_delete_collection(const call_ptr& c); // remove.cpp
 void serve_binding(const call_ptr& c);           // binding.cpp
 void serve_log(const call_ptr& c);               // logs.cpp
 void serve_session(const call_ptr& c);           // sessions.cpp
+void serve_port_forward(const call_ptr& c);      // port_forward.cpp
+void serve_eviction(const call_ptr& c);          // eviction.cpp
+void serve_review(const call_ptr& c);            // reviews.cpp
+void serve_metrics(const call_ptr& c);           // metrics.cpp
 
 } // namespace podium::api

@@ -23,13 +23,20 @@ std::string_view response_kind(const resource& r, const subresource& s) {
   return s.response_kind.empty() ? r.kind : s.response_kind;
 }
 
-json::object kind_object(const resource& r, std::string_view kind) {
-  return {{"group", r.group}, {"version", r.version}, {"kind", kind}};
+json::object kind_object(const resource& r) {
+  return {{"group", r.group}, {"version", r.version}, {"kind", r.kind}};
+}
+
+json::object kind_object(const resource& r, const subresource& s) {
+  bool foreign = !s.response_version.empty();
+  return {{"group", foreign ? s.response_group : r.group},
+          {"version", foreign ? s.response_version : r.version},
+          {"kind", response_kind(r, s)}};
 }
 
 json::object aggregated_resource(const resource& r) {
   json::object out{{"resource", r.plural},
-                   {"responseKind", kind_object(r, r.kind)},
+                   {"responseKind", kind_object(r)},
                    {"scope", r.namespaced ? "Namespaced" : "Cluster"},
                    {"singularResource", r.singular},
                    {"verbs", texts(verb_names(r.verbs))}};
@@ -38,7 +45,7 @@ json::object aggregated_resource(const resource& r) {
   json::array subs;
   for (auto& s : r.subresources)
     subs.push_back({{"subresource", s.name},
-                    {"responseKind", kind_object(r, response_kind(r, s))},
+                    {"responseKind", kind_object(r, s)},
                     {"verbs", texts(verb_names(s.verbs))}});
   if (!subs.empty()) out["subresources"] = std::move(subs);
   return out;
@@ -133,12 +140,18 @@ std::string api_resource_list_document(std::string_view group, std::string_view 
     if (!r.short_names.empty()) row["shortNames"] = texts(r.short_names);
     if (!r.categories.empty()) row["categories"] = texts(r.categories);
     list.push_back(std::move(row));
-    for (auto& s : r.subresources)
-      list.push_back({{"name", std::string{r.plural} + "/" + std::string{s.name}},
-                      {"singularName", ""},
-                      {"namespaced", r.namespaced},
-                      {"kind", response_kind(r, s)},
-                      {"verbs", texts(verb_names(s.verbs))}});
+    for (auto& s : r.subresources) {
+      json::object below{{"name", std::string{r.plural} + "/" + std::string{s.name}},
+                         {"singularName", ""},
+                         {"namespaced", r.namespaced},
+                         {"kind", response_kind(r, s)},
+                         {"verbs", texts(verb_names(s.verbs))}};
+      if (!s.response_version.empty()) {
+        below["group"] = s.response_group;
+        below["version"] = s.response_version;
+      }
+      list.push_back(std::move(below));
+    }
   }
   return line(json::object{{"kind", "APIResourceList"},
                            {"apiVersion", "v1"},

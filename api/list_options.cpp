@@ -94,36 +94,45 @@ caf::expected<std::optional<int64_t>> parse_number(const http_query& query, std:
   return n;
 }
 
-caf::expected<list_options> parse_list_options(const http_query& query) {
+failure invalid_list_options(const config::field_causes& causes) {
+  return {config::make_invalid_status({"", "meta.k8s.io", "ListOptions", ""}, causes)};
+}
+
+outcome<list_options> parse_list_options(const http_query& query) {
   list_options out;
   auto limit = parse_number(query, "limit");
-  if (!limit) return limit.error();
-  if (limit->value_or(0) < 0)
-    return make_error(errc::bad_request, "limit: Invalid value: must not be negative");
+  if (!limit) return bad_request(message_of(limit.error()));
+  if (limit->value_or(0) < 0) return bad_request("limit: Invalid value: must not be negative");
   out.limit = static_cast<uint64_t>(limit->value_or(0));
   auto version = parse_resource_version(query);
-  if (!version) return version.error();
+  if (!version) return bad_request(message_of(version.error()));
   out.resource_version = *version;
+  config::field_causes causes;
   auto match = query.get("resourceVersionMatch").value_or("");
-  if (match == "Exact")
-    out.match = version_match::exact;
-  else if (match == "NotOlderThan")
-    out.match = version_match::not_older_than;
-  else if (!match.empty())
-    return make_error(errc::bad_request, "resourceVersionMatch: Unsupported value: \"" + std::string{match}
-                                             + "\": supported values: \"Exact\", \"NotOlderThan\"");
-  if (auto token = query.get("continue"); token && !token->empty()) {
-    out.page = page_token::decode(*token);
-    if (!out.page) return make_error(errc::bad_request, "continue key is not valid");
-    if (out.resource_version.value_or(0) != 0)
-      return make_error(errc::bad_request, "specifying resource version is not allowed when using continue");
+  auto token = query.get("continue").value_or("");
+  constexpr auto field = "resourceVersionMatch";
+  if (!match.empty()) {
+    if (!out.resource_version)
+      causes.forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    if (!token.empty())
+      causes.forbidden(field, "resourceVersionMatch is forbidden when continue is provided");
+    if (match == "Exact")
+      out.match = version_match::exact;
+    else if (match == "NotOlderThan")
+      out.match = version_match::not_older_than;
+    else
+      causes.not_supported(field, match, {"Exact", "NotOlderThan", ""});
+    if (out.match == version_match::exact && out.resource_version == 0)
+      causes.forbidden(field, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
   }
-  if (out.match != version_match::unset && !out.resource_version)
-    return make_error(errc::bad_request,
-                      "resourceVersionMatch is forbidden unless resourceVersion is provided");
-  if (out.match == version_match::exact && out.resource_version == 0)
-    return make_error(errc::bad_request,
-                      "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+  if (query.has("sendInitialEvents"))
+    causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
+  if (!causes.empty()) return invalid_list_options(causes);
+  if (token.empty()) return out;
+  out.page = page_token::decode(token);
+  if (!out.page) return bad_request("continue key is not valid");
+  if (out.resource_version.value_or(0) != 0)
+    return bad_request("specifying resource version is not allowed when using continue");
   return out;
 }
 

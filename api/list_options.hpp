@@ -1,5 +1,6 @@
 // What a list or watch asks for, and the token that names its next page.
 #pragma once
+#include "api/status.hpp"
 #include "runtime/http/message.hpp"
 
 #include <caf/expected.hpp>
@@ -10,7 +11,7 @@ namespace podium::api {
 
 /// Where a list goes on: the snapshot's version, the last key that was served, how many were.
 struct page_token {
-  uint64_t resource_version = 0;
+  uint64_t resource_version = 0; ///< 0: whatever is the latest, for who lives with an inconsistent rest
   std::string ns, name;
   uint64_t served = 0;
 
@@ -27,9 +28,12 @@ struct list_options {
   version_match match = version_match::unset;
 };
 
-/// Error: errc::bad_request for what is no number or no token; errc::invalid for combinations that mean
-/// nothing.
-caf::expected<list_options> parse_list_options(const http_query& query);
+/// What is no number or no token is a 400, combinations that mean nothing are a 422. Source:
+/// ValidateListOptions.
+outcome<list_options> parse_list_options(const http_query& query);
+
+/// `ListOptions.meta.k8s.io "" is invalid: …`.
+failure invalid_list_options(const config::field_causes& causes);
 
 /// A resourceVersion of a query: "" is unset. Error: errc::bad_request.
 caf::expected<std::optional<uint64_t>> parse_resource_version(const http_query& query);

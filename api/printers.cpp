@@ -1,5 +1,6 @@
 #include "api/printers.hpp"
 
+#include "core/quantity.hpp"
 #include "messages/node.hpp"
 
 #include <algorithm>
@@ -187,8 +188,49 @@ json::array lease_cells(const object& obj, wall_time now) {
           age_cell(obj.meta().creation_timestamp, now)};
 }
 
+// -- usage
+
+constexpr column usage_columns[] = {
+    {"Name", "string", "name", "Name must be unique within a namespace."},
+    {"cpu", "string", "", "The cores that were used."},
+    {"memory", "string", "", "The memory that was used."},
+    {"Window", "string", "", "The time the cpu's figure is of."},
+};
+
+/// The sum over the containers of a pod, or a node's own usage.
+std::string used_text(const json::value& document, std::string_view resource) {
+  auto of = [&](const json::value& v) {
+    auto parsed = quantity::parse(text_at(v, {"usage", resource}));
+    return parsed ? *parsed : quantity{};
+  };
+  auto sum = of(document);
+  if (auto* list = document.as_object().if_contains("containers"); list && list->is_array())
+    for (auto& c : list->get_array())
+      sum += of(c);
+  return sum.to_string();
+}
+
+json::array usage_cells(const object& obj, wall_time) {
+  auto document = obj.document();
+  return {obj.key().name, used_text(document, "cpu"), used_text(document, "memory"),
+          text_at(document, {"window"})};
+}
+
+// -- whatever has no columns of its own
+
+constexpr column plain_columns[] = {
+    {"Name", "string", "name", "Name must be unique within a namespace."},
+    {"Created At", "date", "", "When the object was created."},
+};
+
+json::array plain_cells(const object& obj, wall_time) {
+  return {obj.key().name, text_at(obj.document(), {"metadata", "creationTimestamp"})};
+}
+
 } // namespace
 
+const table_printer usage_printer{usage_columns, usage_cells};
+const table_printer plain_printer{plain_columns, plain_cells};
 const table_printer node_printer{node_columns, node_cells};
 const table_printer namespace_printer{namespace_columns, namespace_cells};
 const table_printer event_printer{event_columns, event_cells};

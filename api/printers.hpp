@@ -22,7 +22,8 @@ struct table_printer {
   boost::json::array (*conditions)(const object& obj) = nullptr;
 };
 
-extern const table_printer pod_printer, node_printer, namespace_printer, event_printer, lease_printer;
+extern const table_printer pod_printer, node_printer, namespace_printer, event_printer, lease_printer,
+    usage_printer, plain_printer;
 
 /// The time since `t` as kubectl shows it, `<unknown>` without one.
 std::string age_cell(const std::optional<wall_time>& t, wall_time now);

@@ -47,18 +47,29 @@ page collect(const resource_snapshot& snapshot, const std::string& ns, const sel
   return out;
 }
 
+/// The snapshot of a page is gone: the answer carries a token for the rest as it is by then.
+failure page_expired(page_token token) {
+  auto f =
+      expired("The provided continue parameter is too old to display a consistent list result. You can start "
+              "a new list without the continue parameter, or use the continue token in this response to "
+              "retrieve the remainder of the results. Continuing with the provided token results in an "
+              "inconsistent list - objects that were created, modified, or deleted between the time the "
+              "first chunk was returned and now may show up in the list.");
+  token.resource_version = 0;
+  f.status.body.as_object()["metadata"] = {{"continue", token.encode()}};
+  return f;
+}
+
 /// The snapshot a list is to be read from; null after a refusal was sent.
 snapshot_ptr snapshot_for(const call_ptr& c, const list_options& options) {
   auto& pages = c->state->pages;
   auto resource = c->res().stored_as;
   auto latest = c->snapshot();
   if (options.page) {
-    if (options.page->resource_version == latest->resource_version()) return latest;
-    auto kept = pages.find(resource, options.page->resource_version);
-    if (!kept)
-      c->fail(expired(
-          "The provided continue parameter is too old to display a consistent list result. You can start "
-          "a new list without the continue parameter."));
+    auto wanted = options.page->resource_version;
+    if (wanted == 0 || wanted == latest->resource_version()) return latest;
+    auto kept = pages.find(resource, wanted);
+    if (!kept) c->fail(page_expired(*options.page));
     return kept;
   }
   auto wanted = options.resource_version.value_or(0);
@@ -89,11 +100,12 @@ void serve_get(const call_ptr& c) {
 void serve_list(const call_ptr& c) {
   auto select = parse_selection(c->res(), c->query());
   if (!select) return c->fail(select.error());
-  auto options = parse_list_options(c->query());
-  if (!options) return c->fail(options.error());
-  auto snapshot = snapshot_for(c, *options);
+  auto parsed = parse_list_options(c->query());
+  if (auto* f = std::get_if<failure>(&parsed)) return c->fail(*f);
+  auto& options = std::get<list_options>(parsed);
+  auto snapshot = snapshot_for(c, options);
   if (!snapshot) return;
-  auto out = collect(*snapshot, c->to.ns, *select, *options);
+  auto out = collect(*snapshot, c->to.ns, *select, options);
   if (!out.meta.continue_token.empty()) c->state->pages.keep(c->res().stored_as, snapshot);
   c->answer(200, render_list(c->res(), out.items, out.meta, c->form, c->state->now()));
 }

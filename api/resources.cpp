@@ -22,8 +22,11 @@ std::vector<resource> make_rows() {
       .categories = {"all"},
       .subresources = {{"attach", subresource_kind::attach, v_create | v_get, "PodAttachOptions"},
                        {"binding", subresource_kind::binding, v_create, "Binding"},
+                       {"eviction", subresource_kind::eviction, v_create, "Eviction", "policy", "v1"},
                        {"exec", subresource_kind::exec, v_create | v_get, "PodExecOptions"},
                        {"log", subresource_kind::log, v_get, ""},
+                       {"portforward", subresource_kind::portforward, v_create | v_get,
+                        "PodPortForwardOptions"},
                        {"status", subresource_kind::status, status_verbs, ""}},
       .printer = &pod_printer,
       .stored_as = "pods",
@@ -85,7 +88,14 @@ std::vector<resource> make_rows() {
       .printer = &lease_printer,
       .stored_as = "leases.coordination.k8s.io",
   });
+  for (auto& r : unstored_resources())
+    rows.push_back(std::move(r));
   return rows;
+}
+
+const std::vector<resource>& unlisted() {
+  static const std::vector<resource> the_rows = unlisted_resources();
+  return the_rows;
 }
 
 const std::vector<resource>& rows() {
@@ -128,9 +138,16 @@ std::span<const resource> all_resources() {
 }
 
 const resource* find_resource(std::string_view group, std::string_view version, std::string_view plural) {
-  for (auto& r : rows())
-    if (r.group == group && r.version == version && r.plural == plural) return &r;
+  for (auto* table : {&rows(), &unlisted()})
+    for (auto& r : *table)
+      if (r.group == group && r.version == version && r.plural == plural) return &r;
   return nullptr;
+}
+
+bool serves(std::string_view group, std::string_view version) {
+  auto is_of = [&](const resource& r) { return r.group == group && r.version == version; };
+  return std::any_of(rows().begin(), rows().end(), is_of)
+         || std::any_of(unlisted().begin(), unlisted().end(), is_of);
 }
 
 std::span<const group_version> all_group_versions() {

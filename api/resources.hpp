@@ -30,14 +30,22 @@ constexpr uint16_t all_verbs = 255;
 /// The verbs of a mask, by name, sorted as discovery shows them.
 std::vector<std::string_view> verb_names(uint16_t verbs);
 
+/// Where a resource's objects come from.
+enum class resource_source : uint8_t {
+  stored,  ///< the registry
+  review,  ///< nowhere: a question that is posted and answered
+  metrics, ///< measured when asked for
+};
+
 /// What stands behind a URL below an object.
-enum class subresource_kind : uint8_t { status, log, exec, attach, binding, finalize };
+enum class subresource_kind : uint8_t { status, log, exec, attach, binding, finalize, portforward, eviction };
 
 struct subresource {
   std::string_view name;
   subresource_kind kind;
   uint16_t verbs;
-  std::string_view response_kind; ///< "" is the resource's own kind
+  std::string_view response_kind;                              ///< "" is the resource's own kind
+  std::string_view response_group = {}, response_version = {}; ///< "" are the resource's own
 };
 
 /// One row: a resource in one group and version.
@@ -52,6 +60,7 @@ struct resource {
   std::string_view stored_as;
   /// Turns a stored document into this version's form; null when they are the same.
   void (*convert)(boost::json::object& document) = nullptr;
+  resource_source source = resource_source::stored;
 
   /// "pods", "leases.coordination.k8s.io": as errors name it, and the registry.
   std::string qualified() const;
@@ -65,10 +74,20 @@ struct resource {
 /// All rows, in discovery order.
 std::span<const resource> all_resources();
 
-/// The row of a URL's group, version and plural, or null.
+/// Resources that the registry does not hold, or holds none of: reviews, metrics, and kinds that are read
+/// by tools but cannot be made. (unstored_resources.cpp)
+std::vector<resource> unstored_resources();
+/// Kinds that tools list without asking discovery whether they exist (`cluster-info dump`, `describe
+/// namespace`): their lists are empty, and discovery does not name them, so that nobody tries to make one.
+std::vector<resource> unlisted_resources();
+
+/// The row of a URL's group, version and plural, or null; also unlisted ones.
 const resource* find_resource(std::string_view group, std::string_view version, std::string_view plural);
 
-/// The group-versions that have rows, in order of first appearance.
+/// Whether any row, listed or not, is of this group and version.
+bool serves(std::string_view group, std::string_view version);
+
+/// The group-versions that discovery names, in order of first appearance.
 struct group_version {
   std::string_view group, version;
   bool operator==(const group_version&) const = default;

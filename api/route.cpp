@@ -43,6 +43,7 @@ bool known_group_version(std::string_view group, std::string_view version) {
 route below(route r, const std::vector<std::string>& s, size_t at) {
   auto count = s.size() - at;
   if (count == 0) {
+    if (!known_group_version(r.group, r.version)) return {};
     r.kind = route_kind::resource_list;
     return r;
   }
@@ -101,9 +102,8 @@ route parse_route(std::string_view raw_path) {
   }
   if (s[0] != "apis") return {};
   if (s.size() == 1) return {.kind = route_kind::api_groups};
-  if (!known_group(s[1])) return {};
-  if (s.size() == 2) return {.kind = route_kind::api_group, .group = s[1]};
-  if (!known_group_version(s[1], s[2])) return {};
+  if (s.size() == 2 && known_group(s[1])) return {.kind = route_kind::api_group, .group = s[1]};
+  if (s.size() == 2 || !serves(s[1], s[2])) return {};
   return below({.group = s[1], .version = s[2]}, s, 3);
 }
 

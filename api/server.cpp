@@ -37,44 +37,6 @@ bool has_verb(uint16_t verbs, std::string_view name) {
   return false;
 }
 
-request_attributes attributes_of(const call& c, std::string_view verb) {
-  request_attributes out;
-  out.verb = verb;
-  out.path = c.request().path;
-  out.group = c.to.group;
-  out.version = c.to.version;
-  if (c.to.res) out.resource = c.to.res->plural;
-  if (c.to.sub) out.subresource = c.to.sub->name;
-  out.ns = c.to.ns;
-  out.name = c.to.name;
-  return out;
-}
-
-/// `User "u" cannot list resource "pods" in API group "" in the namespace "default"`.
-std::string forbidden_text(const user_info& user, const request_attributes& a, const std::string& why) {
-  auto resource = a.subresource.empty() ? a.resource : a.resource + "/" + a.subresource;
-  auto text = "User \"" + user.name + "\" cannot " + a.verb + " resource \"" + resource + "\" in API group \""
-              + a.group + "\"";
-  text += a.ns.empty() ? " at the cluster scope" : " in the namespace \"" + a.ns + "\"";
-  return why.empty() ? text : text + ": " + why;
-}
-
-/// Answers 403 and says true when the authorizer objects.
-bool refused(const call_ptr& c, std::string_view verb) {
-  auto& authorize = c->state->settings.authorize;
-  if (!authorize) return false;
-  auto attributes = attributes_of(*c, verb);
-  auto why = authorize(c->user, attributes);
-  if (!why) return false;
-  if (c->to.res)
-    c->fail(forbidden(*c->to.res, c->to.name, forbidden_text(c->user, attributes, *why)));
-  else
-    c->fail({config::make_status(403, "Forbidden",
-                                 "forbidden: User \"" + c->user.name + "\" cannot " + std::string{verb}
-                                     + " path \"" + attributes.path + "\"")});
-  return true;
-}
-
 void serve_subresource(const call_ptr& c, std::string_view verb) {
   switch (c->to.sub->kind) {
   case subresource_kind::log:
@@ -82,8 +44,12 @@ void serve_subresource(const call_ptr& c, std::string_view verb) {
   case subresource_kind::exec:
   case subresource_kind::attach:
     return serve_session(c);
+  case subresource_kind::portforward:
+    return serve_port_forward(c);
   case subresource_kind::binding:
     return serve_binding(c);
+  case subresource_kind::eviction:
+    return serve_eviction(c);
   case subresource_kind::status:
   case subresource_kind::finalize:
     if (verb == "get") return serve_get(c);
@@ -94,6 +60,8 @@ void serve_subresource(const call_ptr& c, std::string_view verb) {
 void serve_resource(const call_ptr& c, std::string_view verb) {
   c->form = negotiate(c->request());
   if (c->to.kind == route_kind::subresource) return serve_subresource(c, verb);
+  if (c->res().source == resource_source::review) return serve_review(c);
+  if (c->res().source == resource_source::metrics) return serve_metrics(c);
   if (verb == "get") return serve_get(c);
   if (verb == "list") return serve_list(c);
   if (verb == "watch") return serve_watch(c);
@@ -110,13 +78,14 @@ void dispatch(const call_ptr& c) {
     c->exchange->respond(204, "", std::string{}, {{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}});
     return;
   }
-  if (c->to.kind == route_kind::unknown) return c->fail(unknown_path());
   auto verb = verb_of(*c);
+  // Health needs no name; what is not there is shown as such only to who might have seen it.
+  if (c->to.kind != route_kind::health && !may_proceed(c, verb)) return;
+  if (c->to.kind == route_kind::unknown) return c->fail(unknown_path());
   auto allowed = c->to.kind == route_kind::subresource ? c->to.sub->verbs
                  : c->to.res                           ? c->to.res->verbs
                                                        : uint16_t{v_get};
   if (verb.empty() || !has_verb(allowed, verb)) return c->fail(method_not_allowed());
-  if (refused(c, verb)) return;
   if (c->to.res) return serve_resource(c, verb);
   serve_discovery(c);
 }
@@ -143,9 +112,7 @@ void handle(const std::shared_ptr<server_state>& state, std::shared_ptr<http_exc
   c->to = std::move(known.to);
   if (known.refused()) return c->fail(unauthorized());
   if (known.user) c->user = std::move(*known.user);
-  // Acting for somebody else is not offered: doing it in one's own name instead would be wrong.
-  if (c->request().headers.find("Impersonate-User"))
-    return c->fail({config::make_status(403, "Forbidden", "impersonation is not served")});
+  if (!take_other_name(c)) return;
   try {
     dispatch(c);
   } catch (const std::exception& e) {
@@ -164,15 +131,16 @@ gate_verdict judge(const server_state& state, const http_request& request) {
   }
   out.note = known;
   bool carries_object = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
-  bool is_stream =
-      to.sub && (to.sub->kind == subresource_kind::exec || to.sub->kind == subresource_kind::attach);
+  bool is_stream = to.sub
+                   && (to.sub->kind == subresource_kind::exec || to.sub->kind == subresource_kind::attach
+                       || to.sub->kind == subresource_kind::portforward);
   out.body_bytes = carries_object && !is_stream ? state.settings.body_bytes : state.settings.small_body_bytes;
   return out;
 }
 
 } // namespace
 
-authenticator certificate_authenticator(std::function<std::optional<user_info>(std::string_view)> token) {
+authenticator certificate_authenticator(token_lookup token) {
   return [token = std::move(token)](const http_request& request) -> std::optional<user_info> {
     user_info user;
     if (request.peer.verified && !request.peer.common_name.empty()) {

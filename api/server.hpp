@@ -1,7 +1,10 @@
 // The Kubernetes API over HTTP: put together from the registry, the event loop and the pods' streams.
 #pragma once
+#include "api/access.hpp"
 #include "api/gateway.hpp"
+#include "api/pod_ports.hpp"
 #include "api/pod_streams.hpp"
+#include "api/usage.hpp"
 #include "core/actor_env.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/registry_view.hpp"
@@ -15,39 +18,26 @@
 
 namespace podium::api {
 
-/// Who asks.
-struct user_info {
-  std::string name, uid;
-  std::vector<std::string> groups;
-};
-
-/// What is asked, as an authorizer sees it.
-struct request_attributes {
-  std::string verb; ///< get, list, watch, create, update, patch, delete, deletecollection
-  std::string group, version, resource, subresource, ns, name;
-  std::string path; ///< of requests that are about no resource
-};
-
 /// Nothing: the request is anonymous, and refused with 401.
 using authenticator = std::function<std::optional<user_info>(const http_request&)>;
-/// Nothing: allowed. Else why not; the answer is 403.
-using authorizer = std::function<std::optional<std::string>(const user_info&, const request_attributes&)>;
+/// Whose bearer token it is; nothing when it is nobody's.
+using token_lookup = std::function<std::optional<user_info>(std::string_view token)>;
 
-/// A verified client certificate: CN is the user, each O a group. `token`, if given, is asked about bearer
-/// tokens.
-authenticator
-certificate_authenticator(std::function<std::optional<user_info>(std::string_view token)> token = {});
+/// A verified client certificate: CN is the user, each O a group. Without one `token`, if given, is asked
+/// about the bearer token.
+authenticator certificate_authenticator(token_lookup token = {});
 
 struct server_settings {
   std::string git_version = "v1.32.0-podium";
   std::string server_address = "127.0.0.1:6443"; ///< as discovery names it
   authenticator authenticate = certificate_authenticator();
-  authorizer authorize; ///< none: everybody who is known may do everything
+  token_lookup find_token; ///< for TokenReview; empty: no token is known
+  std::shared_ptr<const access_policy> access = std::make_shared<access_policy>();
   nanoseconds write_timeout = std::chrono::seconds{30};
   nanoseconds bookmark_period = std::chrono::seconds{60};
   nanoseconds default_watch_time = std::chrono::minutes{45};
   size_t max_watches = 20'000;
-  size_t max_sessions = 256; ///< exec and attach at a time
+  size_t max_sessions = 256; ///< exec, attach and port-forward at a time
   size_t max_log_streams = 1'000;
   uint64_t body_bytes = 3 * 1024 * 1024;
   uint64_t small_body_bytes = 64 * 1024; ///< of requests that carry options only
@@ -62,6 +52,8 @@ struct server_parts {
   registry_actor registry;
   std::shared_ptr<pod_streams> streams; ///< null: logs, exec and attach answer 503
   std::function<wall_time()> wall_now;
+  std::shared_ptr<usage_source> usage = nullptr; ///< null: there are no metrics
+  std::shared_ptr<pod_ports> ports = nullptr;    ///< null: port-forward answers 503
 };
 
 struct server_stats {

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <variant>
 
 namespace podium::api {
 
@@ -17,6 +18,10 @@ struct failure {
   int code() const { return status.code; }
   std::string json() const { return boost::json::serialize(status.body) + "\n"; }
 };
+
+/// What was wanted, or what to refuse the request with.
+template <class T>
+using outcome = std::variant<T, failure>;
 
 failure bad_request(std::string message);
 failure unauthorized();

@@ -211,22 +211,25 @@ namespace {
 
 outcome<initial_mode> initial_of(const call& c, const std::optional<uint64_t>& version) {
   auto& query = c.query();
-  bool no_version = version.value_or(0) == 0;
-  if (!query.has("sendInitialEvents")) {
-    if (!query.get("resourceVersionMatch").value_or("").empty())
-      return bad_request("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
-    return initial_mode{no_version, false};
-  }
-  bool wanted = query.flag("sendInitialEvents");
+  auto match = query.get("resourceVersionMatch").value_or("");
+  bool asked = query.has("sendInitialEvents");
   config::field_causes causes;
-  if (query.get("resourceVersionMatch").value_or("") != "NotOlderThan")
-    causes.forbidden("resourceVersionMatch",
-                     "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-  if (wanted && !query.flag("allowWatchBookmarks"))
-    causes.forbidden("allowWatchBookmarks", "sendInitialEvents requires allowWatchBookmarks");
-  if (!causes.empty())
-    return failure{config::make_invalid_status({"", "meta.k8s.io", "ListOptions", ""}, causes)};
-  return initial_mode{wanted, wanted};
+  constexpr auto field = "resourceVersionMatch";
+  if (asked && match != "NotOlderThan")
+    causes.forbidden(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  if (!match.empty()) {
+    if (!asked)
+      causes.forbidden(field,
+                       "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    if (match != "NotOlderThan") causes.not_supported(field, match, {"NotOlderThan"});
+    if (!query.get("continue").value_or("").empty())
+      causes.forbidden(field, "resourceVersionMatch is forbidden when continue is provided");
+  }
+  if (!causes.empty()) return invalid_list_options(causes);
+  if (!asked) return initial_mode{version.value_or(0) == 0, false};
+  bool wanted = query.flag("sendInitialEvents");
+  // Without bookmarks there is nothing that could carry the mark.
+  return initial_mode{wanted, wanted && query.flag("allowWatchBookmarks")};
 }
 
 } // namespace
@@ -253,6 +256,8 @@ void serve_watch(const call_ptr& c) {
   watch_options options;
   options.since = version->value_or(0);
   options.initial = std::get<initial_mode>(mode).initial;
+  // "From now on": nothing of the past was asked for.
+  if (options.since == 0 && !options.initial) options.since = state.parts.view.resource_version();
   options.initial_mark = std::get<initial_mode>(mode).mark;
   options.bookmarks = c->query().flag("allowWatchBookmarks");
   options.time = state.settings.default_watch_time;

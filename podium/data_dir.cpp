@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 
+#include <boost/json.hpp>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
@@ -95,13 +96,15 @@ caf::expected<pid_t> running_daemon(const config::settings& settings) {
 }
 
 std::string kubeconfig_text(const std::string& url, const std::string& ca, const std::string& certificate,
-                            const std::string& key) {
+                            const std::string& key, const std::string& user) {
+  // JSON's quotes are YAML's: a user's name may hold what YAML would read otherwise.
+  auto name = boost::json::serialize(boost::json::string{user});
   return "apiVersion: v1\nkind: Config\ncurrent-context: podium\n"
          "clusters:\n- name: podium\n  cluster:\n    server: "
          + url + "\n    certificate-authority-data: " + base64(ca)
-         + "\ncontexts:\n- name: podium\n  context:\n    cluster: podium\n    user: admin\n"
-           "users:\n- name: admin\n  user:\n    client-certificate-data: "
-         + base64(certificate) + "\n    client-key-data: " + base64(key) + "\n";
+         + "\ncontexts:\n- name: podium\n  context:\n    cluster: podium\n    user: " + name
+         + "\nusers:\n- name: " + name + "\n  user:\n    client-certificate-data: " + base64(certificate)
+         + "\n    client-key-data: " + base64(key) + "\n";
 }
 
 } // namespace podium

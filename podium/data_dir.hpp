@@ -30,8 +30,9 @@ std::string pid_file_of(const config::settings& settings);
 /// The process of the daemon that runs on these directories. Error errc::not_found: none does.
 caf::expected<pid_t> running_daemon(const config::settings& settings);
 
-/// A kubeconfig with the CA, the server and the administrator's certificate in it.
+/// A kubeconfig with the CA, the server and a user's certificate in it.
 std::string kubeconfig_text(const std::string& server_url, const std::string& ca_pem,
-                            const std::string& certificate_pem, const std::string& key_pem);
+                            const std::string& certificate_pem, const std::string& key_pem,
+                            const std::string& user = "admin");
 
 } // namespace podium

@@ -5,9 +5,12 @@
 #include "actors/node.hpp"
 #include "actors/registry.hpp"
 #include "actors/scheduler.hpp"
+#include "api/node_ports.hpp"
 #include "api/node_streams.hpp"
+#include "api/node_usage.hpp"
 #include "api/resources.hpp"
 #include "api/server.hpp"
+#include "api/token_file.hpp"
 #include "podium/actor_watch.hpp"
 #include "podium/cluster_client.hpp"
 #include "podium/data_dir.hpp"
@@ -49,7 +52,8 @@ node_settings node_settings_of(const config::settings& from) {
 std::vector<std::string> namespaced_resources() {
   std::vector<std::string> out;
   for (auto& r : api::all_resources())
-    if (r.namespaced && r.stored_as.empty()) out.push_back(r.qualified());
+    if (r.namespaced && r.allows(api::v_create) && r.source == api::resource_source::stored)
+      out.emplace_back(r.stored_as);
   return out;
 }
 
@@ -203,10 +207,19 @@ caf::error engine::impl::start_api() {
   as.default_watch_time = settings.api.watch_timeout;
   as.body_bytes = static_cast<uint64_t>(settings.api.max_body_bytes);
   as.server_address = settings.api.listen;
+  as.access = std::make_shared<api::access_policy>(settings.access.rules);
+  if (!settings.access.token_file.empty()) {
+    auto tokens = api::token_file::open(settings.access.token_file);
+    if (!tokens) return tokens.error();
+    as.find_token = [file = *tokens](std::string_view token) { return file->find(token); };
+    as.authenticate = api::certificate_authenticator(as.find_token);
+  }
   std::shared_ptr<api::pod_streams> streams = api::make_node_streams(loop, runtime->streams());
   api = std::make_unique<api::server>(
       api::server_parts{loop, system, env, *view, registry, streams,
-                        [this] { return wall_time{std::chrono::system_clock::now().time_since_epoch()}; }},
+                        [this] { return wall_time{std::chrono::system_clock::now().time_since_epoch()}; },
+                        api::make_node_usage(runtime->oci(), settings.node_name),
+                        api::make_node_ports(loop, runtime->oci())},
       as);
   http = std::make_unique<http_server>(loop, api->handler(), limits_of(settings.api));
   http->set_gate(api->gate());

@@ -1,10 +1,12 @@
-// The podium command: up (the daemon), down, settings, check, version.
+// The podium command: up (the daemon), down, user, settings, check, version.
 #include "config/manifest.hpp"
 #include "core/error.hpp"
 #include "podium/daemon.hpp"
 #include "podium/data_dir.hpp"
+#include "podium/user_command.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <iostream>
@@ -23,6 +25,8 @@ struct options {
   std::string config_file, data_dir, run_dir, listen, node_name;
   std::vector<std::string> manifests;
   bool follow = false;
+  user_request user;
+  int64_t days = 365;
 };
 
 int fail(const std::string& message) {
@@ -81,6 +85,18 @@ int down(const options& o) {
   return n == 1 ? 0 : fail("the daemon did not end within 3 minutes");
 }
 
+/// Prints a kubeconfig for a new user.
+int user(const options& o) {
+  auto settings = load_settings(o);
+  if (!settings) return fail(message_of(settings.error()));
+  auto request = o.user;
+  request.validity = std::chrono::hours{24 * o.days};
+  auto text = make_user_kubeconfig(*settings, request);
+  if (!text) return fail(message_of(text.error()));
+  std::cout << *text;
+  return 0;
+}
+
 int check(const options& o) {
   int code = 0;
   for (auto& file : o.manifests) {
@@ -93,6 +109,22 @@ int check(const options& o) {
     code = 1;
   }
   return code;
+}
+
+/// `--help` and `--version` end here too, with code 0.
+int wrong_usage(const CLI::App& app, const CLI::ParseError& error, std::string_view command) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  auto known = app.get_subcommands([](const CLI::App*) { return true; });
+  auto named = std::any_of(known.begin(), known.end(), [&](auto* c) { return c->get_name() == command; });
+  std::string text = error.what();
+  if (!named) {
+    text = command.empty() ? "a command is required" : "unknown command \"" + std::string{command} + "\"";
+    text += "; one of:";
+    for (auto* c : known)
+      text += " " + c->get_name();
+  }
+  std::cerr << "podium: " << text << " (see podium --help)\n";
+  return 2;
 }
 
 } // namespace
@@ -114,13 +146,25 @@ int main(int argc, char** argv) {
   up_command->add_option("manifests", o.manifests, "files to apply; Ctrl-C deletes them again");
   auto* down_command = app.add_subcommand("down", "end all pods and the daemon");
   common(down_command);
+  auto* user_command = app.add_subcommand("user", "print a kubeconfig for another user");
+  common(user_command);
+  user_command->add_option("name", o.user.name, "the user's name")->required();
+  user_command->add_option("--group", o.user.groups, "a group the user is in; may be repeated");
+  user_command->add_option("--days", o.days, "how long the certificate is good (default 365)")
+      ->check(CLI::Range(1, 3650));
   auto* settings_command = app.add_subcommand("settings", "print every setting with its default and meaning");
   auto* check_command = app.add_subcommand("check", "judge manifests without a daemon");
   check_command->add_option("manifests", o.manifests, "files")->required();
   auto* version_command = app.add_subcommand("version", "print the version");
-  CLI11_PARSE(app, argc, argv);
+  app.set_version_flag("--version", "podium " PODIUM_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return wrong_usage(app, e, argc > 1 ? argv[1] : "");
+  }
   if (*up_command) return up(o);
   if (*down_command) return down(o);
+  if (*user_command) return user(o);
   if (*check_command) return check(o);
   if (*settings_command) std::cout << podium::config::settings_reference();
   if (*version_command) std::cout << "podium " PODIUM_VERSION "\n";

@@ -159,6 +159,10 @@ container_streams& node_runtime::streams() {
   return impl_->streams;
 }
 
+oci_runtime& node_runtime::oci() {
+  return impl_->containers;
+}
+
 void node_runtime::remove_network() {
   await(impl_->loop, [this](auto done) { impl_->network.remove_all(done); });
 }

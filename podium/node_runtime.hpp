@@ -11,6 +11,7 @@
 namespace podium {
 
 class container_streams;
+class oci_runtime;
 
 class node_runtime {
 public:
@@ -28,6 +29,8 @@ public:
   const probe_executor_actor& prober() const;
   /// Loop thread only.
   container_streams& streams();
+  /// Loop thread only.
+  oci_runtime& oci();
   /// Takes bridge and rules down; for when no pod is left.
   void remove_network();
   /// Ends the port actors.

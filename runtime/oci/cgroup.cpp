@@ -140,6 +140,25 @@ cgroup_usage cgroup_tree::usage(const std::string& path) const {
   return usage;
 }
 
+std::optional<cgroup_usage> cgroup_tree::machine_usage() const {
+  auto out = usage("");
+  if (kind_ == layout::v2) {
+    // The root of v2 has no memory.current: the rest of what is free, as the kubelet counts it.
+    auto text = read_small_file("/proc/meminfo");
+    std::string plain; // "MemTotal:   123 kB" as "MemTotal 123 kB"
+    for (char c : text)
+      if (c == ':')
+        continue;
+      else if (c != ' ' || plain.empty() || plain.back() != ' ')
+        plain += c;
+    auto inactive_file = field_of(read_small_file(root_ + "/memory.stat"), "inactive_file");
+    out.memory_bytes = (field_of(plain, "MemTotal") - field_of(plain, "MemFree")) * 1024;
+    out.memory_working_set_bytes = std::max<int64_t>(out.memory_bytes - inactive_file, 0);
+  }
+  if (out.cpu_ns == 0 && out.memory_bytes == 0) return {};
+  return out;
+}
+
 std::vector<pid_t> cgroup_tree::processes(const std::string& path) const {
   std::vector<pid_t> result;
   // Any hierarchy will do on v1: the runtime puts a container's processes into all of them.

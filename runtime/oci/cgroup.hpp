@@ -3,6 +3,7 @@
 #pragma once
 #include <caf/expected.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -36,6 +37,8 @@ public:
   /// How often the OOM killer struck in the cgroup (0 when it does not exist): read before it is removed.
   int64_t oom_kills(const std::string& path) const;
   cgroup_usage usage(const std::string& path) const;
+  /// What all processes of the machine use. Nothing when it cannot be read.
+  std::optional<cgroup_usage> machine_usage() const;
   /// The processes in the cgroup and below it.
   std::vector<pid_t> processes(const std::string& path) const;
   /// Sends SIGKILL to all of them; they are frozen meanwhile, so that none can fork away.

@@ -49,7 +49,8 @@ struct reply {
 class api_world {
 public:
   explicit api_world(std::shared_ptr<api::pod_streams> streams = nullptr, api::server_settings settings = {},
-                     size_t history = 10'000)
+                     size_t history = 10'000,
+                     const std::function<std::shared_ptr<api::usage_source>(event_loop&)>& usage = {})
       : view(std::make_shared<registry_view>(history)) {
     env = std::make_shared<actor_env>(7, epoch_offset());
     registry = spawn_registry(system, env, {spawn_memory_store(system, env), view, {}});
@@ -59,7 +60,8 @@ public:
       return certificates(r);
     };
     server.emplace(api::server_parts{loop, system, env, *view, registry, std::move(streams),
-                                     [e = env] { return e->epoch.at(std::chrono::steady_clock::now()); }},
+                                     [e = env] { return e->epoch.at(std::chrono::steady_clock::now()); },
+                                     usage ? usage(loop) : nullptr},
                    std::move(settings));
     http.emplace(loop, server->handler());
     http->set_gate(server->gate());

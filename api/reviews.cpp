@@ -1,0 +1,128 @@
+// Questions about access: who am I, may I, what may I; may he, whose token is this. Nothing is stored.
+#include "api/body.hpp"
+#include "config/json_access.hpp"
+
+namespace podium::api {
+namespace {
+
+namespace json = boost::json;
+
+json::array texts(const std::vector<std::string>& list) {
+  json::array out;
+  for (auto& text : list)
+    out.emplace_back(text);
+  return out;
+}
+
+json::object user_json(const user_info& user) {
+  json::object out{{"username", user.name}};
+  if (!user.uid.empty()) out["uid"] = user.uid;
+  if (!user.groups.empty()) out["groups"] = texts(user.groups);
+  json::object extra;
+  for (auto& [key, values] : user.extra)
+    extra[key] = texts(values);
+  if (!extra.empty()) out["extra"] = std::move(extra);
+  return out;
+}
+
+/// The question of a spec. Source: ValidateSubjectAccessReviewSpec.
+outcome<request_attributes> question_of(const call& c, const json::object& spec, bool of_others) {
+  auto* about_resource = config::object_at(spec, "resourceAttributes");
+  auto* about_path = config::object_at(spec, "nonResourceAttributes");
+  config::field_causes causes;
+  if (about_resource && about_path)
+    causes.invalid("spec.nonResourceAttributes", *about_path,
+                   "cannot be specified in combination with resourceAttributes");
+  if (!about_resource && !about_path)
+    causes.invalid("spec.resourceAttributes", nullptr,
+                   "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+  if (of_others && config::text_at(spec, "user").empty() && config::list_at(spec, "groups").empty())
+    causes.invalid("spec.user", "", "at least one of user or group must be specified");
+  if (!causes.empty()) return invalid(c.res(), "", causes);
+  request_attributes out;
+  if (about_path) {
+    out.verb = config::text_at(*about_path, "verb");
+    out.path = config::text_at(*about_path, "path");
+    return out;
+  }
+  auto& a = *about_resource;
+  out.verb = config::text_at(a, "verb");
+  out.group = config::text_at(a, "group");
+  out.version = config::text_at(a, "version");
+  out.resource = config::text_at(a, "resource");
+  out.subresource = config::text_at(a, "subresource");
+  out.ns = config::text_at(a, "namespace");
+  out.name = config::text_at(a, "name");
+  return out;
+}
+
+outcome<json::object> access_review(const call& c, const json::object& spec) {
+  bool of_others = c.res().kind == "SubjectAccessReview";
+  auto asked = question_of(c, spec, of_others);
+  if (auto* f = std::get_if<failure>(&asked)) return std::move(*f);
+  auto user = c.user;
+  if (of_others) {
+    user = {std::string{config::text_at(spec, "user")}, std::string{config::text_at(spec, "uid")}, {}, {}};
+    for (auto& group : config::list_at(spec, "groups"))
+      if (auto* text = group.if_string()) user.groups.emplace_back(*text);
+  }
+  bool allowed = c.state->settings.access->allows(user, std::get<request_attributes>(asked));
+  return json::object{{"allowed", allowed}};
+}
+
+outcome<json::object> rules_review(const call& c, const json::object& spec) {
+  auto ns = config::text_at(spec, "namespace");
+  if (ns.empty()) return bad_request("no namespace on request");
+  json::array resource_rules, path_rules;
+  for (auto* rule : c.state->settings.access->rules_of(c.user, ns)) {
+    if (!rule->non_resource_urls.empty()) {
+      path_rules.push_back(
+          {{"verbs", texts(rule->verbs)}, {"nonResourceURLs", texts(rule->non_resource_urls)}});
+      continue;
+    }
+    json::object row{{"verbs", texts(rule->verbs)},
+                     {"apiGroups", texts(rule->api_groups)},
+                     {"resources", texts(rule->resources)}};
+    if (!rule->resource_names.empty()) row["resourceNames"] = texts(rule->resource_names);
+    resource_rules.push_back(std::move(row));
+  }
+  return json::object{{"resourceRules", std::move(resource_rules)},
+                      {"nonResourceRules", std::move(path_rules)},
+                      {"incomplete", false}};
+}
+
+outcome<json::object> token_review(const call& c, const json::object& spec) {
+  auto token = config::text_at(spec, "token");
+  if (token.empty()) return bad_request("token is required for TokenReview in authentication");
+  auto& find = c.state->settings.find_token;
+  auto user = find ? find(token) : std::nullopt;
+  if (!user) return json::object{{"authenticated", false}, {"user", json::object{}}};
+  user->groups.emplace_back("system:authenticated");
+  return json::object{{"authenticated", true}, {"user", user_json(*user)}};
+}
+
+outcome<json::object> status_of(const call& c, const json::object& review) {
+  static const json::object none;
+  auto* spec = config::object_at(review, "spec");
+  if (c.res().kind == "SelfSubjectReview") return json::object{{"userInfo", user_json(c.user)}};
+  if (c.res().kind == "SelfSubjectRulesReview") return rules_review(c, spec ? *spec : none);
+  if (c.res().kind == "TokenReview") return token_review(c, spec ? *spec : none);
+  return access_review(c, spec ? *spec : none);
+}
+
+} // namespace
+
+void serve_review(const call_ptr& c) {
+  auto dry_run = is_dry_run(c->query());
+  if (auto* f = std::get_if<failure>(&dry_run)) return c->fail(*f);
+  auto body = read_object(*c, c->res().gvk());
+  if (auto* f = std::get_if<failure>(&body)) return c->fail(*f);
+  auto& review = std::get<json::object>(body);
+  auto status = status_of(*c, review);
+  if (auto* f = std::get_if<failure>(&status)) return c->fail(*f);
+  metadata_of(review).emplace("creationTimestamp", nullptr);
+  review["status"] = std::move(std::get<json::object>(status));
+  c->answer(201, json::serialize(review) + "\n");
+}
+
+} // namespace podium::api
