@@ -68,6 +68,17 @@ void copy_field(const json::object& from, json::object& to, std::string_view nam
     drop(to, name);
 }
 
+/// Who owns what is kept by who writes: who says nothing of it leaves it, an empty list takes it away.
+void take_managers(const json::value& given, const json::object& old_meta, json::object& meta) {
+  auto* managers = find(given, {"metadata", "managedFields"});
+  if (!managers || !managers->is_array())
+    copy_field(old_meta, meta, "managedFields");
+  else if (managers->get_array().empty())
+    drop(meta, "managedFields");
+  else
+    meta["managedFields"] = *managers;
+}
+
 /// Everything but metadata and status is what a generation counts.
 bool same_desire(const json::object& a, const json::object& b) {
   auto plain = [](json::object o) {
@@ -219,7 +230,7 @@ decision created(const object_key& key, const json::value& document, const std::
   auto& meta = child(out, "metadata");
   for (auto* field : owned_fields)
     drop(meta, field);
-  drop(meta, "managedFields");
+  if (empty_list(document, {"metadata", "managedFields"})) drop(meta, "managedFields");
   meta["name"] = key.name;
   if (!key.ns.empty()) meta["namespace"] = key.ns;
   meta["uid"] = uid;
@@ -250,6 +261,7 @@ verdict updated(const object& stored, const update_object& request) {
   if (request.part == update_part::status) {
     auto after = old;
     copy_field(given.get_object(), after, "status");
+    take_managers(given, child(old, "metadata"), child(after, "metadata"));
     return unless_same(before, std::move(after));
   }
   auto after = given.get_object();
@@ -259,7 +271,7 @@ verdict updated(const object& stored, const update_object& request) {
   for (auto* field : owned_fields)
     copy_field(old_meta, meta, field);
   copy_field(old_meta, meta, "name");
-  drop(meta, "managedFields");
+  take_managers(given, old_meta, meta);
   // A namespace's own finalizers are the registry's.
   if (is_namespace(stored.key())) copy_field(child(old, "spec"), child(after, "spec"), "finalizers");
   if (!same_desire(old, after)) grow_generation(child(after, "metadata"));

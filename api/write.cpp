@@ -20,7 +20,7 @@ std::optional<failure> check_new(json::object& object) {
     return bad_request("resourceVersion should not be set on objects to be created");
   auto& meta = metadata_of(object);
   for (auto field : {"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp",
-                     "deletionGracePeriodSeconds", "selfLink", "generation", "managedFields"})
+                     "deletionGracePeriodSeconds", "selfLink", "generation"})
     meta.erase(field);
   return {};
 }
@@ -44,8 +44,9 @@ void attempt(const call_ptr& c, update_part part, bool dry_run, const make_next&
 }
 
 /// What a PUT makes of the current version.
-outcome<next_version> replaced(const call& c, update_part part, json::object document,
+outcome<next_version> replaced(const call& c, const field_write& by, json::object document,
                                const object& current) {
+  auto part = part_of(c);
   next_version out;
   auto version = metadata_text(document, "resourceVersion");
   out.pinned = !version.empty() && version != "0";
@@ -60,6 +61,27 @@ outcome<next_version> replaced(const call& c, update_part part, json::object doc
   out.document = std::move(document);
   auto before = current.document();
   if (auto f = check_update(c, part, before, out.document)) return std::move(*f);
+  track_update(before, out.document, by, false);
+  keep_times(before, out.document);
+  return out;
+}
+
+/// What Kubernetes' admission fills in after it has noted who set what: nobody's, unless the client named it.
+config::field_set filled_by_admission(const config::group_version_kind& gvk, const json::object& given) {
+  config::field_set out;
+  if (!gvk.group.empty()) return out;
+  auto* spec = config::object_at(given, "spec");
+  auto named = [&](std::string_view field) { return spec && spec->contains(field); };
+  auto add = [&](std::string_view field) {
+    if (!named(field)) out.insert({config::field_element("spec"), config::field_element(field)});
+  };
+  if (gvk.kind == "Namespace") add("finalizers");
+  if (gvk.kind != "Pod") return out;
+  for (auto field : {"tolerations", "priority", "preemptionPolicy"})
+    add(field);
+  if (named("serviceAccount") || named("serviceAccountName")) return out;
+  add("serviceAccount");
+  add("serviceAccountName");
   return out;
 }
 
@@ -116,9 +138,19 @@ void store_update(const call_ptr& c, update_part part, bool dry_run, const make_
   attempt(c, part, dry_run, next, max_attempts);
 }
 
+std::optional<failure> check_create(const call& c, json::value& document) {
+  auto gvk = c.res().gvk();
+  config::apply_defaults(gvk, document);
+  if (gvk.kind == "Pod") config::init_pod_status(document);
+  auto causes = config::validate(gvk, document);
+  if (causes.empty()) return {};
+  auto name = metadata_text(document.as_object(), "name");
+  return invalid(c.res(), name.empty() ? metadata_text(document.as_object(), "generateName") : name, causes);
+}
+
 void serve_create(const call_ptr& c) {
-  auto dry_run = is_dry_run(c->query());
-  if (auto* f = std::get_if<failure>(&dry_run)) return c->fail(*f);
+  auto options = read_write_options(*c, options_kind::create);
+  if (auto* f = std::get_if<failure>(&options)) return c->fail(*f);
   auto gvk = c->res().gvk();
   auto body = read_object(*c, gvk);
   if (auto* f = std::get_if<failure>(&body)) return c->fail(*f);
@@ -126,16 +158,15 @@ void serve_create(const call_ptr& c) {
   if (c->res().namespaced && c->to.ns.empty()) return c->fail(method_not_allowed());
   if (auto f = adopt_identity(*c, object, false)) return c->fail(*f);
   if (auto f = check_new(object)) return c->fail(*f);
+  auto& chosen = std::get<write_options>(options);
+  auto by = writer_of(*c, chosen);
+  config::unite(by.ignored, filled_by_admission(gvk, object));
   json::value document = std::move(object);
-  config::apply_defaults(gvk, document);
-  if (gvk.kind == "Pod") config::init_pod_status(document);
+  if (auto f = check_create(*c, document)) return c->fail(*f);
+  track_update(empty_document(*by.type, gvk), document, by, true);
   auto name = metadata_text(document.as_object(), "name");
-  if (auto causes = config::validate(gvk, document); !causes.empty())
-    return c->fail(
-        invalid(c->res(), name.empty() ? metadata_text(document.as_object(), "generateName") : name, causes));
-  create_object request{{std::string{c->res().stored_as}, c->to.ns, name},
-                        make_document(std::move(document)),
-                        std::get<bool>(dry_run)};
+  create_object request{
+      {std::string{c->res().stored_as}, c->to.ns, name}, make_document(std::move(document)), chosen.dry_run};
   c->state->to_registry.call(std::move(request), [c, name](caf::expected<delete_result> result) {
     if (result) return c->answer_object(201, result->object);
     c->fail(result.error(), name);
@@ -143,16 +174,16 @@ void serve_create(const call_ptr& c) {
 }
 
 void serve_update(const call_ptr& c) {
-  auto dry_run = is_dry_run(c->query());
-  if (auto* f = std::get_if<failure>(&dry_run)) return c->fail(*f);
+  auto options = read_write_options(*c, options_kind::update);
+  if (auto* f = std::get_if<failure>(&options)) return c->fail(*f);
   auto body = read_object(*c, c->res().gvk());
   if (auto* f = std::get_if<failure>(&body)) return c->fail(*f);
   auto object = std::move(std::get<json::object>(body));
   if (auto f = adopt_identity(*c, object, true)) return c->fail(*f);
-  auto part = part_of(*c);
-  store_update(c, part, std::get<bool>(dry_run),
-               [raw = c.get(), part, object](const podium::object& current) {
-                 return replaced(*raw, part, object, current);
+  auto& chosen = std::get<write_options>(options);
+  store_update(c, part_of(*c), chosen.dry_run,
+               [raw = c.get(), by = writer_of(*c, chosen), object](const podium::object& current) {
+                 return replaced(*raw, by, object, current);
                });
 }
 

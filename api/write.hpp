@@ -1,7 +1,7 @@
 // What creates, updates and patches share: the checks before a write, and the write itself with its second
 // chances.
 #pragma once
-#include "api/body.hpp"
+#include "api/write_options.hpp"
 
 #include <functional>
 
@@ -23,6 +23,12 @@ void store_update(const call_ptr& c, update_part part, bool dry_run, const make_
 /// Defaults and validates `after` as the successor of `before`; the answer is what to refuse it with.
 std::optional<failure> check_update(const call& c, update_part part, const boost::json::value& before,
                                     boost::json::value& after);
+
+/// Fills in a new object's defaults and its first status and validates it.
+std::optional<failure> check_create(const call& c, boost::json::value& document);
+
+/// PATCH with an applied configuration (write_apply.cpp).
+void serve_apply(const call_ptr& c);
 
 /// The part of the object a route's writes change.
 update_part part_of(const call& c);

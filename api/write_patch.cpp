@@ -1,4 +1,5 @@
-// patch: the stored version, changed by one of three kinds of patch, on the same way as an update.
+// patch: the stored version, changed by one of three kinds of patch, on the same way as an update. The fourth
+// kind is write_apply.cpp's.
 #include "api/patch.hpp"
 #include "api/write.hpp"
 #include "config/json.hpp"
@@ -11,7 +12,8 @@ namespace json = boost::json;
 enum class patch_kind : uint8_t { merge, strategic, json_patch };
 
 constexpr std::string_view patch_types =
-    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
+    "application/apply-patch+yaml";
 
 std::optional<patch_kind> kind_of(const http_request& request) {
   auto type = content_type_of(request);
@@ -63,7 +65,7 @@ struct patch_request {
   patch_kind kind;
   json::value patch;
   config::field_validation mode;
-  update_part part;
+  field_write by;
 };
 
 outcome<next_version> patched(call& c, const patch_request& p, const object& current) {
@@ -95,24 +97,25 @@ outcome<next_version> patched(call& c, const patch_request& p, const object& cur
   auto* meta = p.patch.is_object() ? p.patch.get_object().if_contains("metadata") : nullptr;
   out.pinned = meta && meta->is_object() && meta->get_object().contains("resourceVersion");
   out.document = std::move(std::get<json::value>(decoded));
-  if (auto f = check_update(c, p.part, before, out.document)) return std::move(*f);
+  if (auto f = check_update(c, part_of(c), before, out.document)) return std::move(*f);
+  track_update(before, out.document, p.by, false);
+  keep_times(before, out.document);
   return out;
 }
 
 } // namespace
 
 void serve_patch(const call_ptr& c) {
-  auto dry_run = is_dry_run(c->query());
-  if (auto* f = std::get_if<failure>(&dry_run)) return c->fail(*f);
+  if (content_type_of(c->request()) == "application/apply-patch+yaml") return serve_apply(c);
   auto kind = kind_of(c->request());
   if (!kind) return c->fail(unsupported_media_type(patch_types));
-  auto mode = validation_of(c->query(), config::field_validation::warn);
-  if (auto* f = std::get_if<failure>(&mode)) return c->fail(*f);
+  auto options = read_write_options(*c, options_kind::patch);
+  if (auto* f = std::get_if<failure>(&options)) return c->fail(*f);
+  auto& chosen = std::get<write_options>(options);
   auto body = config::parse_json(c->request().body);
   if (!body) return c->fail(bad_request(message_of(body.error())));
-  patch_request p{*kind, std::move(body->root), std::get<config::field_validation>(mode), part_of(*c)};
-  auto part = p.part;
-  store_update(c, part, std::get<bool>(dry_run), [raw = c.get(), p = std::move(p)](const object& current) {
+  patch_request p{*kind, std::move(body->root), chosen.validation, writer_of(*c, chosen)};
+  store_update(c, part_of(*c), chosen.dry_run, [raw = c.get(), p = std::move(p)](const object& current) {
     return patched(*raw, p, current);
   });
 }
