@@ -29,21 +29,29 @@ std::optional<terminal_size> parse_resize(std::string_view text) {
   return terminal_size{static_cast<uint16_t>(width), static_cast<uint16_t>(height)};
 }
 
+std::string session_failure(const session_end& end) {
+  if (end.error) return "Internal error occurred: " + message_of(end.error);
+  if (end.exit_code == 0) return {};
+  return "command terminated with non-zero exit code: exit status " + std::to_string(end.exit_code);
+}
+
 std::string session_status(const session_end& end) {
   json::object out{{"metadata", json::object{}}};
+  out["status"] = end.error || end.exit_code != 0 ? "Failure" : "Success";
+  auto cause = [](std::string_view reason, std::string_view message) {
+    json::object one;
+    if (!reason.empty()) one["reason"] = reason;
+    one["message"] = message;
+    return json::object{{"causes", json::array{std::move(one)}}};
+  };
+  if (auto why = session_failure(end); !why.empty()) out["message"] = why;
   if (end.error) {
-    out["status"] = "Failure";
     out["reason"] = "InternalError";
-    out["message"] = message_of(end.error);
+    out["details"] = cause({}, message_of(end.error));
     out["code"] = 500;
-  } else if (end.exit_code == 0) {
-    out["status"] = "Success";
-  } else {
-    auto code = std::to_string(end.exit_code);
-    out["status"] = "Failure";
-    out["message"] = "command terminated with non-zero exit code: exit status " + code;
+  } else if (end.exit_code != 0) {
     out["reason"] = "NonZeroExitCode";
-    out["details"] = {{"causes", json::array{{{"reason", "ExitCode"}, {"message", code}}}}};
+    out["details"] = cause("ExitCode", std::to_string(end.exit_code));
   }
   return json::serialize(out);
 }

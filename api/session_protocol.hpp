@@ -26,5 +26,7 @@ std::optional<terminal_size> parse_resize(std::string_view text);
 
 /// The Status that goes over the status channel.
 std::string session_status(const session_end& end);
+/// What clients older than the Status get there: why it failed, nothing when it did not.
+std::string session_failure(const session_end& end);
 
 } // namespace podium::api

@@ -1,78 +1,76 @@
-// pods/exec and pods/attach: a WebSocket on one side, a command on the other, neither faster than the other.
+// pods/exec and pods/attach: a client on one side, a command on the other, neither faster than the other.
 #include "api/pod_target.hpp"
-#include "api/session_protocol.hpp"
-#include "runtime/http/websocket.hpp"
+#include "api/session_carrier.hpp"
+#include "api/stream_upgrade.hpp"
 
 namespace podium::api {
 namespace {
 
-const std::vector<std::string_view> known_protocols{"v5.channel.k8s.io", "v4.channel.k8s.io"};
+const std::vector<std::string_view> websocket_protocols{"v5.channel.k8s.io", "v4.channel.k8s.io"};
 
 class session_transfer : public std::enable_shared_from_this<session_transfer> {
 public:
-  session_transfer(std::shared_ptr<server_state> state, std::shared_ptr<websocket> socket,
-                   exec_options options)
-      : state_(std::move(state)), socket_(std::move(socket)), options_(std::move(options)) {}
+  session_transfer(std::shared_ptr<server_state> state, std::shared_ptr<session_carrier> carrier,
+                   exec_options options, container_target target, bool attach)
+      : state_(std::move(state)), carrier_(std::move(carrier)), options_(std::move(options)),
+        target_(std::move(target)), attach_(attach) {}
 
-  void start(const container_target& target, bool attach) {
+  void start() {
     state_->live.insert(shared_from_this());
     ++state_->stats.sessions;
+    auto with_self = [weak = weak_from_this()](auto f) {
+      return [weak, f](auto... xs) {
+        if (auto self = weak.lock()) f(*self, xs...);
+      };
+    };
+    carrier_events events;
+    events.on_ready = with_self([](auto& self) { self.begin(); });
+    events.on_stdin = with_self([](auto& self, std::string_view bytes) { self.input(bytes); });
+    events.on_stdin_end = with_self([](auto& self) {
+      if (self.session_ && self.options_.stdin_ && !self.finished_) self.session_->close_stdin();
+    });
+    events.on_resize = with_self([](auto& self, terminal_size size) {
+      if (self.session_ && self.options_.tty && !self.finished_)
+        self.session_->resize(size.width, size.height);
+    });
+    events.on_room = with_self([](auto& self, bool room) {
+      if (self.session_) room ? self.session_->resume_output() : self.session_->pause_output();
+    });
+    events.on_gone = with_self([](auto& self) { self.leave(); });
+    carrier_->start(std::move(events));
+  }
+
+private:
+  void begin() {
     std::weak_ptr<session_transfer> weak = weak_from_this();
-    socket_->on_close([weak](uint16_t, std::string_view) {
-      if (auto self = weak.lock()) self->leave();
-    });
-    socket_->on_drain([weak] {
-      if (auto self = weak.lock(); self && self->session_) self->session_->resume_output();
-    });
     session_events events;
-    events.on_output = [weak](int channel, std::string_view data) {
-      if (auto self = weak.lock()) self->output(channel, data);
+    events.on_output = [weak](int number, std::string_view bytes) {
+      auto self = weak.lock();
+      if (!self || self->carrier_->send(static_cast<channel>(number), bytes)) return;
+      if (self->session_) self->session_->pause_output();
     };
     events.on_drain = [weak] {
-      if (auto self = weak.lock()) self->socket_->resume_reading();
+      if (auto self = weak.lock()) self->carrier_->resume_input();
     };
     events.on_end = [weak](const session_end& end) {
       if (auto self = weak.lock()) self->ended(end);
     };
     auto& streams = *state_->parts.streams;
-    session_ = attach ? streams.attach(target, options_, std::move(events))
-                      : streams.exec(target, options_, std::move(events));
-    socket_->on_message([weak](websocket_opcode, std::string_view message) {
-      if (auto self = weak.lock()) self->received(message);
-    });
+    session_ = attach_ ? streams.attach(target_, options_, std::move(events))
+                       : streams.exec(target_, options_, std::move(events));
   }
-
-private:
-  /// Text frames carry the channel as their first character, binary ones as their first byte: the same.
-  void received(std::string_view message) {
-    auto frame = parse_frame(message);
-    if (!frame || !session_ || finished_) return;
-    switch (frame->to) {
-    case channel::stdin_:
-      if (options_.stdin_ && !frame->data.empty() && !session_->write_stdin(frame->data))
-        socket_->pause_reading();
-      return;
-    case channel::resize:
-      if (auto size = options_.tty ? parse_resize(frame->data) : std::nullopt)
-        session_->resize(size->width, size->height);
-      return;
-    case channel::close:
-      if (options_.stdin_ && frame->data == std::string_view{"\0", 1}) session_->close_stdin();
-      return;
-    default:
-      return;
-    }
+  void input(std::string_view bytes) {
+    if (session_ && options_.stdin_ && !finished_ && !session_->write_stdin(bytes)) carrier_->pause_input();
   }
-  void output(int number, std::string_view data) {
-    std::string frame(1, static_cast<char>(number));
-    frame += data;
-    if (!socket_->send_binary(frame) && session_) session_->pause_output();
-  }
-  void ended(const session_end& end) {
+  void ended(session_end end) {
     finished_ = true;
-    std::string frame(1, static_cast<char>(channel::status));
-    socket_->send_binary(frame + session_status(end));
-    socket_->close(1000);
+    if (end.error)
+      end.error = make_error(code_of(end.error), (attach_ ? "error attaching to container: "
+                                                          : "error executing command in container: ")
+                                                     + message_of(end.error));
+    carrier_->finish(end);
+    // Input that nobody takes any more must not keep the client's goodbye from being read.
+    carrier_->resume_input();
   }
   void leave() {
     if (std::exchange(left_, true)) return;
@@ -84,8 +82,10 @@ private:
   }
 
   const std::shared_ptr<server_state> state_;
-  const std::shared_ptr<websocket> socket_;
+  const std::shared_ptr<session_carrier> carrier_;
   const exec_options options_;
+  const container_target target_;
+  const bool attach_;
   std::unique_ptr<pod_session> session_;
   bool finished_ = false, left_ = false;
 };
@@ -112,15 +112,28 @@ std::optional<failure> check(const call& c, const pod& p, const exec_options& op
   if (!attach && options.command.empty()) return bad_request("you must specify a command to exec");
   if (!options.stdin_ && !options.stdout_ && !options.stderr_)
     return bad_request("you must specify at least 1 of stdin, stdout, stderr");
-  if (auto f = check_runs(p, container)) return f;
   if (!c.state->parts.streams) return unavailable("this server runs no containers");
   if (c.state->stats.sessions >= c.state->settings.max_sessions)
     return too_many_requests("too many sessions are open, please try again later", 1);
-  if (!c.request().wants_upgrade("websocket"))
-    return bad_request(
-        "Upgrade request required: exec and attach are served over WebSocket (v5.channel.k8s.io, "
-        "v4.channel.k8s.io), as kubectl 1.31 and newer use it");
+  if (wanted_transport(c.request()) == stream_transport::none) return upgrade_required();
   return {};
+}
+
+/// The upgraded connection; null when it was refused, and answered.
+std::shared_ptr<session_carrier> accept_carrier(const call& c, const exec_options& options) {
+  if (wanted_transport(c.request()) == stream_transport::spdy) {
+    auto spdy = accept_spdy(c, spdy_session_protocols());
+    if (!spdy) return nullptr;
+    return make_spdy_carrier(c.state->parts.loop, std::move(spdy->session), options, spdy->protocol);
+  }
+  auto protocol = choose_subprotocol(c.request().headers.get("Sec-WebSocket-Protocol"), websocket_protocols);
+  if (protocol.empty()) {
+    refuse_stream(c, 400,
+                  "none of the offered WebSocket protocols is served: v5.channel.k8s.io, v4.channel.k8s.io");
+    return nullptr;
+  }
+  auto socket = c.exchange->accept_websocket(protocol);
+  return socket ? make_websocket_carrier(std::move(socket)) : nullptr;
 }
 
 } // namespace
@@ -131,15 +144,15 @@ void serve_session(const call_ptr& c) {
   bool attach = c->to.sub->kind == subresource_kind::attach;
   auto options = read_options(c->query(), attach);
   std::string container;
-  if (auto f = check(*c, found->as_pod(), options, attach, container)) return c->fail(*f);
-  auto protocol = choose_subprotocol(c->request().headers.get("Sec-WebSocket-Protocol"), known_protocols);
-  if (protocol.empty())
-    return c->fail(bad_request("none of the offered WebSocket protocols is served: v5.channel.k8s.io, "
-                               "v4.channel.k8s.io"));
-  auto socket = c->exchange->accept_websocket(protocol);
-  if (!socket) return;
-  auto transfer = std::make_shared<session_transfer>(c->state, std::move(socket), std::move(options));
-  transfer->start({found->uid(), c->to.ns, c->to.name, container}, attach);
+  auto p = found->as_pod();
+  if (auto f = check(*c, p, options, attach, container)) return c->fail(*f);
+  if (auto f = check_runs(p, container)) return c->fail(*f);
+  auto carrier = accept_carrier(*c, options);
+  if (!carrier) return;
+  container_target target{found->uid(), c->to.ns, c->to.name, container};
+  std::make_shared<session_transfer>(c->state, std::move(carrier), std::move(options), std::move(target),
+                                     attach)
+      ->start();
 }
 
 } // namespace podium::api

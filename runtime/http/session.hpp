@@ -1,6 +1,7 @@
 // HTTP/1.1 on one connection: parses requests, hands out exchanges, frames answers, turns into a tunnel.
 // Internal.
 #pragma once
+#include "runtime/http/call_guarded.hpp"
 #include "runtime/http/connection.hpp"
 
 #include <boost/beast/http.hpp>
@@ -112,15 +113,5 @@ private:
   std::function<void(std::string_view)> on_data_;
   std::function<void()> on_end_, on_drain_, on_close_, on_shutdown_;
 };
-
-/// Calls `f` so that it may be replaced or its owner end meanwhile.
-template <class F, class... Ts>
-void call_guarded(F& f, Ts... xs) {
-  if (!f) return;
-  auto running = std::move(f);
-  f = nullptr;
-  running(xs...);
-  if (!f) f = std::move(running);
-}
 
 } // namespace podium::http_detail

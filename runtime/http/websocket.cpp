@@ -1,5 +1,6 @@
 #include "runtime/http/websocket.hpp"
 
+#include "runtime/http/call_guarded.hpp"
 #include "runtime/http/message.hpp"
 
 #include <algorithm>
@@ -11,15 +12,6 @@ namespace {
 constexpr size_t inbox_limit = 256 * 1024; ///< kept while the user does not want messages
 constexpr size_t max_reason = 123;         ///< a control frame has room for 125 bytes, code included
 constexpr uint16_t no_status = 1005;
-
-template <class F, class... Ts>
-void call_guarded(F& f, Ts... xs) {
-  if (!f) return;
-  auto running = std::move(f);
-  f = nullptr;
-  running(xs...);
-  if (!f) f = std::move(running);
-}
 } // namespace
 
 std::string choose_subprotocol(std::string_view offered, const std::vector<std::string_view>& known) {

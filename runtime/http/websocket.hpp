@@ -56,6 +56,8 @@ public:
   /// from here.
   void close(uint16_t code = 1000, std::string_view reason = {});
   bool is_open() const { return !close_sent_ && stream_->is_open(); }
+  /// Calls `f` from the loop, soon and outside of whatever runs now; dropped when the connection is gone.
+  void defer(std::function<void()> f) { stream_->defer(std::move(f)); }
 
 private:
   websocket(std::shared_ptr<byte_stream> stream, uint32_t message_limit);

@@ -67,7 +67,7 @@ public:
   void ask(const exec_sync& request, answer<exec_result> done);
   void ask(const list_runtime& request, answer<runtime_records> done);
 
-  /// The newest instance of a container (`previous`: the one before). Error: errc::not_found.
+  /// The instance of a container with this id (podium://...), "" is the newest. Error: errc::not_found.
   caf::expected<running_container> find(const std::string& pod_uid, const std::string& name,
                                         const std::string& container_id = {}) const;
   /// Calls `ended` once the instance is not running any more (from the loop when it is not already). Returns
@@ -77,6 +77,15 @@ public:
   void forget_end(const container_key& key, uint64_t id);
   /// How many when_ended() wait for an instance.
   size_t awaiting_end(const container_key& key) const;
+
+  /// Where the pod's network namespace is pinned; empty for a pod on the host's network. Error
+  /// errc::not_found: it has no sandbox now.
+  caf::expected<std::string> network_namespace(const std::string& pod_uid) const;
+  /// Calls `ended` when the pod's sandbox is about to be removed (from the loop when it has none). Returns an
+  /// id for forget_sandbox_end(), 0 when the call is on its way.
+  uint64_t when_sandbox_ends(const std::string& pod_uid, std::function<void()> ended);
+  /// Drops a when_sandbox_ends() that has not been called; any other id changes nothing.
+  void forget_sandbox_end(const std::string& pod_uid, uint64_t id);
 
   const oci_settings& settings() const;
   const oci_runtime_program& program() const;

@@ -41,6 +41,7 @@ struct pod_entry {
     oci_runtime::answer<ack> done;
   };
   std::vector<removal> on_removed;
+  std::map<uint64_t, std::function<void()>> on_end; ///< by the id of when_sandbox_ends()
   std::map<std::string, std::map<uint32_t, instance_ptr>> containers; ///< by name and attempt
 };
 
@@ -61,7 +62,7 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   std::shared_ptr<const cgroup_tree> cgroups;
   std::map<std::string, pod_entry> pods; ///< by uid
   std::map<std::string, instance_ptr> by_id;
-  uint64_t last_end = 0; ///< of the ids of when_ended()
+  uint64_t last_end = 0; ///< of the ids of when_ended() and when_sandbox_ends()
   unique_fd inotify;
   std::unique_ptr<fd_watch> inotify_watch;
   uint64_t rotation_timer = 0;

@@ -145,6 +145,8 @@ void oci_runtime::ask(const remove_sandbox& request, answer<ack> done) {
   auto i = impl_->pods.find(request.pod_uid);
   if (i == impl_->pods.end()) return done(ack{});
   i->second.on_removed.push_back({request.keep_records, std::move(done)});
+  for (auto& [id, ended] : std::exchange(i->second.on_end, {}))
+    impl_->loop.post(ended);
   if (i->second.at == pod_entry::step::making || i->second.on_removed.size() > 1) return;
   impl_->continue_removal(request.pod_uid);
 }
