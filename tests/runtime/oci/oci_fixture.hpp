@@ -51,6 +51,7 @@ struct oci_fixture {
   image_ptr image = busybox_image(root + "/layer");
   std::unique_ptr<oci_runtime> runtime;
   std::set<std::string> uids;
+  std::optional<pod_network_port> network; ///< of runtimes that are started from now on; none is lo alone
 
   oci_fixture() {
     settings.root = root + "/lib";
@@ -90,7 +91,7 @@ struct oci_fixture {
           if (id == image->id) return image;
           return make_error(errc::not_found, "no image " + id);
         },
-        loopback_network(*pool));
+        network ? *network : loopback_network(*pool));
     auto failed = await<caf::error>(loop, [&](auto done) { runtime->start(done); });
     if (failed) throw std::runtime_error(message_of(failed));
   }

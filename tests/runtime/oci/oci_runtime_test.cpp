@@ -154,7 +154,8 @@ BOOST_AUTO_TEST_CASE(attempts_are_fenced) {
   auto records = ask<runtime_records>(list_runtime{"u7"});
   BOOST_REQUIRE(records);
   BOOST_TEST(records->containers.size() == 2u);
-  BOOST_TEST(found({"u7", "main", 4}, true).key.attempt == 3u);
+  BOOST_TEST(records->containers[0].key.attempt == 3u);
+  BOOST_TEST(records->containers[1].key.attempt == 4u);
 }
 
 BOOST_AUTO_TEST_CASE(exec_for_probes) {
@@ -221,6 +222,32 @@ BOOST_AUTO_TEST_CASE(a_new_daemon_adopts_what_runs) {
   BOOST_TEST(end_of(created.key).exit_code == 0);
   ask<ack>(signal_container{runs, SIGKILL});
   BOOST_TEST(end_of(runs).exit_code == 137);
+}
+
+// The pods' network was set up anew meanwhile, or lost: what was made with the old one is told from the rest.
+BOOST_AUTO_TEST_CASE(a_new_daemon_tells_a_sandbox_that_lost_its_network) {
+  BOOST_REQUIRE(make_pod("lost"));
+  BOOST_REQUIRE(make_pod("kept"));
+  auto key = run(container("lost", "runs", "sleep 1000"));
+  runtime.reset();
+  network = loopback_network(*pool);
+  network->whole = [](const std::string& uid) { return uid == "kept"; };
+  start_runtime();
+  for (auto* uid : {"lost", "kept"}) {
+    auto records = ask<runtime_records>(list_runtime{uid});
+    BOOST_REQUIRE(records);
+    BOOST_REQUIRE(records->sandboxes.size() == 1u);
+    BOOST_TEST(records->sandboxes[0].info.network_lost == (uid == std::string{"lost"}), uid);
+  }
+  auto again = make_pod("lost");
+  BOOST_REQUIRE(again);
+  BOOST_TEST(again->network_lost);
+  BOOST_REQUIRE(ask<ack>(remove_sandbox{"lost", true}));
+  BOOST_TEST(end_of(key).exit_code == 137);
+  auto anew = make_pod("lost");
+  BOOST_REQUIRE(anew);
+  BOOST_TEST(!anew->network_lost);
+  BOOST_TEST(anew->id != again->id);
 }
 
 // The daemon is killed between a start and the word of it: the record says created, and conmon is there.
