@@ -240,6 +240,7 @@ caf::expected<applied> apply_configuration(const json::value& live, const json::
       out.conflicts.push_back({who.to_string(), path});
     });
   if (!out.conflicts.empty()) return out;
+  if (auto err = check_managers(a.managers)) return err;
   if (by.manager == "kubectl") renew_last_applied(a.document, configuration);
   write_managers(a.document, std::move(a.managers));
   out.document = std::move(a.document);

@@ -14,6 +14,7 @@ using config::field_set;
 using config::text_at;
 
 constexpr size_t max_update_managers = 10; // as Kubernetes: older ones are merged
+constexpr size_t max_managers = 1000;      // appliers are not merged, but they end somewhere
 constexpr std::string_view ancient_changes = "ancient-changes";
 
 /// An Update's version is part of who it is, an Apply's is not.
@@ -33,6 +34,11 @@ void drop_empty(field_managers& managers) {
 
 caf::error broken(const std::string& what) {
   return make_error(errc::bad_request, what);
+}
+
+caf::error too_many_managers() {
+  return make_error(errc::too_large, "metadata.managedFields: Too many: must have at most "
+                                         + std::to_string(max_managers) + " items");
 }
 
 caf::expected<field_manager> read_manager(const json::value& entry) {
@@ -146,18 +152,21 @@ void put_entries(json::value& document, json::value entries) {
     config::make_object(document.as_object(), "metadata")["managedFields"] = std::move(entries);
 }
 
+/// The entries without their times, which are part of their order, too.
+std::vector<std::string> timeless(const json::array& entries) {
+  std::vector<std::string> out;
+  for (auto entry : entries) {
+    if (auto* object = entry.if_object()) object->erase("time");
+    out.push_back(json::serialize(entry));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 bool same_but_times(const json::value& a, const json::value& b) {
   auto *x = a.if_array(), *y = b.if_array();
   if (!x || !y) return a == b;
-  auto plain = [](json::value entry) {
-    if (auto* object = entry.if_object()) object->erase("time");
-    return entry;
-  };
-  // The times are part of the order.
-  return x->size() == y->size() && std::all_of(x->begin(), x->end(), [&](auto& entry) {
-           return std::any_of(y->begin(), y->end(),
-                              [&](auto& other) { return plain(entry) == plain(other); });
-         });
+  return a == b || (x->size() == y->size() && timeless(*x) == timeless(*y));
 }
 
 } // namespace
@@ -176,11 +185,13 @@ std::string field_manager::to_string() const {
   return applies ? out : out + " using " + api_version;
 }
 
-caf::expected<field_managers> read_managers(const json::value& document) {
+caf::expected<field_managers> read_managers(const json::object& document) {
   field_managers out;
   auto* meta = config::object_at(document, "metadata");
   if (!meta) return out;
-  for (auto& entry : config::list_at(*meta, "managedFields")) {
+  auto& entries = config::list_at(*meta, "managedFields");
+  if (entries.size() > max_managers) return too_many_managers();
+  for (auto& entry : entries) {
     auto manager = read_manager(entry);
     if (!manager) return manager.error();
     // Of entries with one identity the last counts.
@@ -190,6 +201,10 @@ caf::expected<field_managers> read_managers(const json::value& document) {
       out.push_back(std::move(*manager));
   }
   return out;
+}
+
+caf::error check_managers(const field_managers& managers) {
+  return managers.size() > max_managers ? too_many_managers() : caf::error{};
 }
 
 void write_managers(json::value& document, field_managers managers) {

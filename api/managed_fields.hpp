@@ -22,8 +22,14 @@ struct field_manager {
 /// All entries of an object.
 using field_managers = std::vector<field_manager>;
 
-/// Reads metadata.managedFields. Error: errc::bad_request if an entry is none.
-caf::expected<field_managers> read_managers(const boost::json::value& document);
+/// Reads metadata.managedFields. Errors: errc::bad_request if an entry is none, errc::too_large for too many.
+caf::expected<field_managers> read_managers(const boost::json::object& document);
+inline caf::expected<field_managers> read_managers(const boost::json::value& document) {
+  return document.is_object() ? read_managers(document.get_object()) : field_managers{};
+}
+
+/// errc::too_large when there are more managers than are kept.
+caf::error check_managers(const field_managers& managers);
 
 /// Writes them in Kubernetes' order; an empty list says that there are none any more.
 void write_managers(boost::json::value& document, field_managers managers);

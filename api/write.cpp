@@ -85,6 +85,16 @@ config::field_set filled_by_admission(const config::group_version_kind& gvk, con
   return out;
 }
 
+/// Takes managedFields out that are no list of entries: they are no mistake of the object ([{}] ends the
+/// book-keeping), and what they mean is track_update()'s to say.
+json::value take_unreadable_managers(json::object& object) {
+  auto* meta = config::object_at(object, "metadata");
+  if (!meta || !meta->contains("managedFields") || read_managers(object)) return nullptr;
+  auto out = std::move(metadata_of(object)["managedFields"]);
+  metadata_of(object).erase("managedFields");
+  return out;
+}
+
 /// Identity that a client may leave out of an update is that of the stored object.
 void carry_identity(const json::object& before, json::object& after) {
   auto* old = config::object_at(before, "metadata");
@@ -129,7 +139,9 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
   if (gvk.kind == "Namespace" && !c.to.sub)
     if (auto* spec = before.as_object().if_contains("spec")) object["spec"] = *spec;
   config::apply_defaults(gvk, after);
+  auto odd = take_unreadable_managers(object);
   auto causes = config::validate_update(gvk, before, after);
+  if (!odd.is_null()) metadata_of(object)["managedFields"] = std::move(odd);
   if (causes.empty()) return {};
   return invalid(r, metadata_text(after.as_object(), "name"), causes);
 }
@@ -142,7 +154,9 @@ std::optional<failure> check_create(const call& c, json::value& document) {
   auto gvk = c.res().gvk();
   config::apply_defaults(gvk, document);
   if (gvk.kind == "Pod") config::init_pod_status(document);
+  auto odd = take_unreadable_managers(document.as_object());
   auto causes = config::validate(gvk, document);
+  if (!odd.is_null()) metadata_of(document.as_object())["managedFields"] = std::move(odd);
   if (causes.empty()) return {};
   auto name = metadata_text(document.as_object(), "name");
   return invalid(c.res(), name.empty() ? metadata_text(document.as_object(), "generateName") : name, causes);

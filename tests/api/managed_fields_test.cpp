@@ -179,6 +179,22 @@ BOOST_AUTO_TEST_CASE(ten_updaters_are_told_apart) {
   BOOST_TEST(managers.back().name == "m14");
 }
 
+BOOST_AUTO_TEST_CASE(appliers_end_somewhere) {
+  json::array entries;
+  for (int i = 0; i < 1000; ++i)
+    entries.push_back({{"manager", "m" + std::to_string(i)},
+                       {"operation", "Apply"},
+                       {"apiVersion", "v1"},
+                       {"fieldsType", "FieldsV1"},
+                       {"fieldsV1", {{"f:metadata", {{"f:labels", {{"f:a", json::object{}}}}}}}}});
+  auto live = pod(R"({"labels":{"a":"1"}})");
+  live.as_object()["metadata"].as_object()["managedFields"] = entries;
+  auto more = apply_configuration(live, pod(R"({"labels":{"a":"1"}})"), writer("new"), false);
+  BOOST_REQUIRE(!more);
+  BOOST_TEST(message_of(more.error()) == "metadata.managedFields: Too many: must have at most 1000 items");
+  BOOST_TEST(!!apply_configuration(live, pod(R"({"labels":{"a":"1"}})"), writer("m7"), false));
+}
+
 BOOST_AUTO_TEST_CASE(appliers_own_their_configuration) {
   auto made =
       fresh_apply(pod(R"({"labels":{"a":"1"}})", R"({"containers":[{"name":"c","image":"i"}]})"), "kubectl");
