@@ -5,77 +5,13 @@
 //   api_get_bench serve CERT KEY BYTES
 // The raw limit to hold against it: epoll, OpenSSL and nothing else; whatever is asked, the answer is the
 // same BYTES of body. Prints "ready PORT" and serves until its stdin ends.
-#include <algorithm>
-#include <arpa/inet.h>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <fcntl.h>
+#include "tls_peer.hpp"
+
 #include <map>
-#include <memory>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
-#include <string>
-#include <string_view>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <vector>
+
+using namespace bench;
 
 namespace {
-
-using clock_type = std::chrono::steady_clock;
-
-struct ssl_free {
-  void operator()(SSL* s) const { SSL_free(s); }
-  void operator()(SSL_CTX* c) const { SSL_CTX_free(c); }
-};
-using ssl_ptr = std::unique_ptr<SSL, ssl_free>;
-using context_ptr = std::unique_ptr<SSL_CTX, ssl_free>;
-
-/// A non-blocking TLS connection in an epoll set.
-struct peer {
-  int fd = -1;
-  ssl_ptr ssl;
-  std::string input;
-  clock_type::time_point asked;
-
-  ~peer() {
-    if (fd >= 0) ::close(fd);
-  }
-  /// Takes in what has come; false when the connection is over.
-  bool fill() {
-    char chunk[16384];
-    for (;;) {
-      int n = SSL_read(ssl.get(), chunk, sizeof chunk);
-      if (n <= 0) return SSL_get_error(ssl.get(), n) == SSL_ERROR_WANT_READ;
-      input.append(chunk, static_cast<size_t>(n));
-    }
-  }
-  /// Small messages on a socket that nothing else waits in: they fit into its buffer.
-  bool send(std::string_view text) {
-    return SSL_write(ssl.get(), text.data(), static_cast<int>(text.size())) == static_cast<int>(text.size());
-  }
-};
-
-void make_ready(int fd) {
-  int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
-
-void watch(int epoll, int fd, void* what) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.ptr = what;
-  ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
-bool use_keys(SSL_CTX* context, const char* cert, const char* key) {
-  return SSL_CTX_use_certificate_chain_file(context, cert) == 1
-         && SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1;
-}
 
 int fail(const char* what) {
   std::fprintf(stderr, "api_get_bench: %s\n", what);
@@ -84,40 +20,13 @@ int fail(const char* what) {
 
 // --- get ---
 
-/// Length of the first whole answer in `text`, 0 while it is not whole, -1 when it is no 200 with a length.
-ssize_t answer_length(std::string_view text) {
-  auto end = text.find("\r\n\r\n");
-  if (end == text.npos) return 0;
-  auto at = text.find("Content-Length: ");
-  if (!text.starts_with("HTTP/1.1 200") || at > end) return -1;
-  auto length = std::strtoull(text.data() + at + 16, nullptr, 10); // ends at the "\r"
-  return text.size() >= end + 4 + length ? static_cast<ssize_t>(end + 4 + length) : 0;
-}
-
-bool connect_to(peer& p, SSL_CTX* context, const sockaddr_in& to) {
-  p.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (p.fd < 0 || ::connect(p.fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return false;
-  p.ssl.reset(SSL_new(context));
-  SSL_set_fd(p.ssl.get(), p.fd);
-  if (SSL_connect(p.ssl.get()) != 1) return false;
-  make_ready(p.fd);
-  return true;
-}
-
 int get(char** arguments) {
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<uint16_t>(std::atoi(arguments[1])));
-  if (::inet_pton(AF_INET, arguments[0], &to.sin_addr) != 1) return fail("HOST is no IPv4 address");
-  context_ptr context{SSL_CTX_new(TLS_client_method())};
-  if (SSL_CTX_load_verify_locations(context.get(), arguments[2], nullptr) != 1
-      || !use_keys(context.get(), arguments[3], arguments[4]))
-    return fail("cannot load the certificates");
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  target to;
+  if (!to.read(arguments)) return fail("HOST is no IPv4 address, or the certificates cannot be loaded");
   std::vector<peer> peers(static_cast<size_t>(std::max(1, std::atoi(arguments[6]))));
   int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   for (auto& p : peers) {
-    if (!connect_to(p, context.get(), to)) return fail("cannot connect");
+    if (!to.connect(p)) return fail("cannot connect");
     watch(epoll, p.fd, &p);
   }
   auto request = "GET " + std::string{arguments[5]} + " HTTP/1.1\r\nHost: " + arguments[0]
@@ -153,13 +62,9 @@ int get(char** arguments) {
   double seconds = std::chrono::duration<double>(clock_type::now() - began).count();
   ::close(epoll);
   if (micros.empty()) return fail("no answer at all");
-  std::sort(micros.begin(), micros.end());
-  auto at = [&](double part) {
-    return micros[std::min(micros.size() - 1,
-                           static_cast<size_t>(part * static_cast<double>(micros.size())))];
-  };
   std::printf("{\"requests\": %zu, \"seconds\": %.3f, \"bytes\": %llu, \"p50_us\": %u, \"p99_us\": %u}\n",
-              micros.size(), seconds, static_cast<unsigned long long>(bytes), at(0.5), at(0.99));
+              micros.size(), seconds, static_cast<unsigned long long>(bytes), percentile(micros, 0.5),
+              percentile(micros, 0.99));
   return 0;
 }
 

@@ -14,6 +14,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import document
+
 ROOT = Path(__file__).resolve().parents[1]
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -259,7 +261,7 @@ def api_gets(harness, daemon, build, seconds, table):
 def other_programs(build, quick, table):
     """The benchmarks that are programs of their own: each prints lines of name<TAB>value[<TAB>budget]."""
     for program in sorted((Path(build) / "bench").glob("*_bench")):
-        if program.name == "api_get_bench":
+        if program.name.startswith("api_"):  # clients of the API, for what stands above and for api.py
             continue
         run = subprocess.run([str(program), *(["--quick"] if quick else [])], capture_output=True, text=True, check=False)
         lines = [line.split("\t") for line in run.stdout.splitlines() if "\t" in line]
@@ -282,8 +284,7 @@ def machine():
 
 
 def write_document(table, stamp, quick):
-    (ROOT / "docs").mkdir(exist_ok=True)
-    (ROOT / "docs/benchmarks.md").write_text(f"""# Benchmarks
+    document.keep("pods", f"""## Pods
 
 The last run of `./dev bench --write{' --quick' if quick else ''}`, {stamp}.
 
@@ -301,7 +302,7 @@ same client. "A second of its cpu" counts what the kernel does in the server's n
 client's socket.
 
 {table.markdown()}
-""", encoding="utf-8")
+""", alone=True)
 
 
 def main():
