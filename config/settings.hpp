@@ -117,7 +117,7 @@ struct settings {
 /// What the documentation says of one setting.
 struct setting_info {
   std::string_view path;     ///< "crashLoopBackOff.first"
-  std::string_view type;     ///< "duration", "text", "integer", …
+  std::string type;          ///< "duration", "text", "integer", …
   std::string default_value; ///< as it would stand in the file
   std::string_view doc;
 };
