@@ -166,6 +166,11 @@ BOOST_AUTO_TEST_CASE(events_are_selected_by_their_object) {
   BOOST_TEST(selector->matches(event));
   BOOST_TEST(!parse_field_selector("pods", "involvedObject.name=p"));
   BOOST_TEST(parse_field_selector("leases.coordination.k8s.io", "metadata.name=x").engaged());
+  BOOST_TEST(test::why(parse_field_selector("leases.coordination.k8s.io", "spec.x=x"))
+             == "\"spec.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+  for (auto cluster_wide : {"nodes", "namespaces"})
+    BOOST_TEST(test::why(parse_field_selector(cluster_wide, "metadata.namespace=x"))
+               == "field label not supported: metadata.namespace");
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_value_is_printed) {

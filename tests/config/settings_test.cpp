@@ -26,6 +26,19 @@ const bad_row bad_rows[] = {
     {"runtime: 'auto crun'", "p.yaml:1:10: runtime must be one of: auto crun runc"},
     {"dataDir: var", "p.yaml:1:10: dataDir must be an absolute path"},
     {"nodeName: A_b", "p.yaml:1:11: nodeName a lowercase RFC 1123 subdomain"},
+    {"access: {tokenFile: tokens}", "p.yaml:1:21: access.tokenFile must be an absolute path"},
+    {"access: {rules: 5}", "p.yaml:1:17: access.rules must be a list of rules"},
+    {"access: {rules: [{verb: [get]}]}",
+     "p.yaml:1:17: access.rules rule 1: there is no verb (a rule has users, groups, verbs,"},
+    {"access: {rules: [{users: jane}]}", "p.yaml:1:17: access.rules rule 1: users must be a list of texts"},
+    {"access: {rules: [{users: [1]}]}",
+     "p.yaml:1:17: access.rules rule 1: users must be a list of texts (quote"},
+    {"access: {rules: [{verbs: [get]}]}",
+     "p.yaml:1:17: access.rules rule 1: users or groups must say for whom it is"},
+    {"access: {rules: [{users: [a], verbs: [get], resources: [pods]}]}",
+     "p.yaml:1:17: access.rules rule 1: apiGroups and resources must be given"},
+    {"access: {rules: [{users: [a], verbs: [get], resources: [pods], nonResourceURLs: [/x]}]}",
+     "p.yaml:1:17: access.rules rule 1: it is about resources or about nonResourceURLs, not both"},
     {"api: 5", "p.yaml:1:6: api must be a map of settings"},
     {"api:\n  listen: localhost", "p.yaml:2:11: api.listen must be address:port, such as 127.0.0.1:6443"},
     {"api:\n  maxBodyBytes: 3MB", "p.yaml:2:17: api.maxBodyBytes quantities must match"},
@@ -118,6 +131,22 @@ events: {ttl: 5m}
   BOOST_TEST((s->crash_loop_back_off.first == 10ms));
   BOOST_TEST(s->crash_loop_back_off.factor == 1.5);
   BOOST_TEST(s->store.kind == "memory");
+}
+
+BOOST_AUTO_TEST_CASE(rules_of_access) {
+  auto s = parse_settings(R"(
+access:
+  tokenFile: /etc/podium/tokens
+  rules:
+  - {users: [jane], groups: [dev], verbs: [get], apiGroups: [""], resources: [pods, pods/log], namespaces: [default]}
+  - {groups: [monitoring], verbs: [get], nonResourceURLs: [/metrics]}
+)");
+  BOOST_REQUIRE_MESSAGE(s, test::why(s));
+  BOOST_TEST(s->access.token_file == "/etc/podium/tokens");
+  BOOST_REQUIRE(s->access.rules.size() == 2u);
+  BOOST_TEST(s->access.rules[0].resources.at(1) == "pods/log");
+  BOOST_TEST(s->access.rules[0].namespaces.at(0) == "default");
+  BOOST_TEST(s->access.rules[1].non_resource_urls.at(0) == "/metrics");
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_are_told_where) {

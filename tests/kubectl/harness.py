@@ -26,6 +26,8 @@ import leaks
 SOURCE_DIR = Path(__file__).resolve().parents[2]
 BUILD_DIR = Path(os.environ.get("PODIUM_BUILD_DIR", SOURCE_DIR / "build/debug"))
 PODIUM = Path(os.environ.get("PODIUM_BIN", BUILD_DIR / "podium"))
+# The kubectl that is tested with: ctest runs most files twice, with the one on PATH and with Debian's 1.20.
+KUBECTL = os.environ.get("PODIUM_KUBECTL") or "kubectl"
 # Sanitizers and busy machines are slower; every deadline below is for a machine of its own and multiplied by this.
 SLOWNESS = float(os.environ.get("PODIUM_TEST_SLOWNESS", "1"))
 
@@ -64,7 +66,7 @@ class Api:
     """The REST side, by the client certificate of a kubeconfig."""
 
     def __init__(self, kubeconfig, directory):
-        view = subprocess.run(["kubectl", "--kubeconfig", str(kubeconfig), "config", "view", "--raw", "--flatten", "-o", "json"],
+        view = subprocess.run([KUBECTL, "--kubeconfig", str(kubeconfig), "config", "view", "--raw", "--flatten", "-o", "json"],
                               check=True, capture_output=True, timeout=deadline(30))
         config = json.loads(view.stdout)
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
@@ -203,6 +205,7 @@ class Daemon:
         self.config.write_text(self.settings_text(settings or {}), encoding="utf-8")
         (self.directory / "owner.json").write_text(json.dumps({"pid": os.getpid(), "bridge": self.network.bridge}), encoding="utf-8")
         self.process, self.api, self.lines, self.output = None, None, None, []
+        self.kubectl_environment = {}  # what a test adds
         self.log_file = open(self.directory / "daemon.log", "ab")
         # Killed tests leave their directory behind: `leaks.py --clean-test-runs` finds it by the owner.
         atexit.register(self.destroy)
@@ -313,11 +316,12 @@ class Daemon:
 
     def environment(self):
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.directory / "kubecache"),
-                "HOME": str(self.directory), "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "true"}
+                "HOME": str(self.directory), "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "true", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "true",
+                **self.kubectl_environment}
 
     def kubectl_process(self, *args, **more):
         """A running kubectl, for what does not end by itself."""
-        return subprocess.Popen(["kubectl", *args], env=self.environment(), **more)
+        return subprocess.Popen([KUBECTL, *args], env=self.environment(), **more)
 
     def kubectl(self, *args, stdin=None, seconds=60, check=True):
         """Runs kubectl; `stdin` is bytes, text or an object to be given as JSON."""
@@ -328,7 +332,7 @@ class Daemon:
         args = [str(arg) for arg in args]
         try:
             # Without input of its own a kubectl must not read the terminal.
-            run = subprocess.run(["kubectl", *args], env=self.environment(), capture_output=True, timeout=deadline(seconds), check=False,
+            run = subprocess.run([KUBECTL, *args], env=self.environment(), capture_output=True, timeout=deadline(seconds), check=False,
                                  **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}))
         except subprocess.TimeoutExpired as late:
             raise KubectlError(f"kubectl {' '.join(args)}: no end in {deadline(seconds):.0f} s: {late.stdout!r} {late.stderr!r}\n"
@@ -429,8 +433,8 @@ def restarts(pod_object, name=None):
 
 
 def kubectl_version():
-    """(major, minor) of the kubectl on PATH."""
-    run = subprocess.run(["kubectl", "version", "--client", "-o", "json"], capture_output=True, timeout=deadline(60), check=True)
+    """(major, minor) of the kubectl that is tested with."""
+    run = subprocess.run([KUBECTL, "version", "--client", "-o", "json"], capture_output=True, timeout=deadline(60), check=True)
     version = json.loads(run.stdout)["clientVersion"]
     return int(version["major"]), int(re.match(r"\d+", version["minor"]).group(0))
 
@@ -450,6 +454,8 @@ class DaemonTest(unittest.TestCase):
     def setUpClass(cls):
         if not PODIUM.exists():
             raise AssertionError(f"{PODIUM} is not built")
+        if not shutil.which(KUBECTL):
+            raise AssertionError(f"there is no {KUBECTL}: `./dev setup test` brings it")
         cls.daemon = Daemon(re.sub(r"[^a-z0-9]", "", cls.__name__.lower()), settings=cls.settings)
         cls.addClassCleanup(cls.daemon.destroy)
         cls.daemon.start()
