@@ -179,6 +179,18 @@ std::optional<int32_t> priority_of_class(std::string_view name) {
   return std::nullopt;
 }
 
+std::string refused_priority(const json::value& pod) {
+  const auto* spec = object_at(pod, "spec");
+  if (spec == nullptr) return {};
+  auto name = text_at(*spec, "priorityClassName");
+  auto priority = priority_of_class(name);
+  if (!priority) return "no PriorityClass with name " + std::string{name} + " was found";
+  if (!has(*spec, "priority") || int_at(*spec, "priority") == *priority) return {};
+  return "the integer value of priority (" + std::to_string(int_at(*spec, "priority"))
+         + ") must not be provided in pod spec; priority admission controller computed "
+         + std::to_string(*priority) + " from the given PriorityClass name";
+}
+
 void default_pod_spec(json::object& spec) {
   set_default(spec, "dnsPolicy", "ClusterFirst");
   set_default(spec, "restartPolicy", "Always");

@@ -10,7 +10,7 @@ namespace podium::config {
 namespace {
 
 constexpr size_t max_causes = 100;
-constexpr size_t max_shown_bytes = 1024;
+constexpr size_t max_shown_bytes = 4096;
 
 struct reason_row {
   cause_reason reason;

@@ -30,7 +30,7 @@ enum class cause_reason : uint8_t {
 std::string_view to_string(cause_reason reason);
 
 /// A value as Kubernetes prints it in a mistake: text quoted as Go does, lists of texts as `[]string{"a"}`,
-/// the rest as JSON, cut at 1 KiB.
+/// the rest as JSON, cut at 4 KiB.
 std::string shown_value(const json::value& value);
 
 /// One mistake: `field` is its path, `message` says it without the path ("Required value", `Invalid value:

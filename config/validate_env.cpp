@@ -70,6 +70,11 @@ constexpr source_row env_sources[] = {
     {"resourceFieldRef", [](const judged& ref) { validate_resource_field_ref(ref, false); }},
     {"configMapKeyRef", validate_key_ref},
     {"secretKeyRef", validate_key_ref},
+    {"fileKeyRef",
+     [](const judged& ref) {
+       for (auto key : {"volumeName", "path", "key"})
+         ref.needs(key);
+     }},
 };
 
 void validate_value_from(const judged& env) {

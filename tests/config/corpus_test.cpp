@@ -1,5 +1,6 @@
 // Bad manifests and the answers they get; good ones, of which nothing is lost.
 #include "config/defaults.hpp"
+#include "config/json.hpp"
 #include "config/json_access.hpp"
 #include "config/manifest.hpp"
 #include "config/yaml.hpp"
@@ -109,6 +110,39 @@ BOOST_AUTO_TEST_CASE(bad_manifests) {
       BOOST_TEST(same, "is" << joined(found) << "\n  not" << joined(c.expected));
       if (c.file != "updates.txt") check_places(c, c.expected.size());
     }
+}
+
+BOOST_AUTO_TEST_CASE(good_manifests) {
+  auto manifests = test::read_good_manifests();
+  BOOST_TEST(manifests.size() >= 60U);
+  std::set<std::string> used;
+  for (const auto& m : manifests)
+    BOOST_TEST_CONTEXT(m.name) {
+      const auto& given = m.doc.root;
+      auto read = decode(m.doc);
+      BOOST_REQUIRE_MESSAGE(read, test::why(read));
+      BOOST_REQUIRE_MESSAGE(read->ok(), api_message(*read));
+      auto object = filled(*read);
+      // Ephemeral containers come later than their pod.
+      const auto* spec = object_at(given, "spec");
+      bool is_old = spec != nullptr && has(*spec, "ephemeralContainers");
+      auto causes = is_old ? validate_update(read->gvk, object, object) : validate(read->gvk, object);
+      BOOST_TEST(causes.empty(), joined(told(causes)));
+      lines lost;
+      test::find_lost(given, object, "", lost);
+      BOOST_TEST(lost.empty(), joined(lost));
+      auto again = parse_json(json::serialize(object));
+      BOOST_REQUIRE(again);
+      auto second = decode(*again);
+      BOOST_REQUIRE(second && second->ok());
+      BOOST_TEST((filled(*second) == object));
+      test::note_fields(given, *type_of(read->gvk), used);
+    }
+  lines unused;
+  for (const auto* root :
+       {"core.v1.Pod", "core.v1.Node", "core.v1.Namespace", "core.v1.Event", "events.v1.Event"})
+    test::find_unused(*find_type(root), used, unused);
+  BOOST_TEST(unused.empty(), "no good manifest has" << joined(unused));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
