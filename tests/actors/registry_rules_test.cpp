@@ -121,6 +121,30 @@ BOOST_AUTO_TEST_CASE(preconditions_and_their_words) {
   BOOST_TEST(outcome_of(registry_rules::updated(pod, update)) == "unchanged");
 }
 
+BOOST_AUTO_TEST_CASE(who_owns_what_is_said_by_who_writes) {
+  auto document = pod_on("n", 30, "Running");
+  document.as_object()["metadata"].as_object()["managedFields"] = json::array{1};
+  auto pod = stored(document);
+  for (auto part : {update_part::main, update_part::status}) {
+    auto managers_after = [&](const json::value& given) {
+      auto after = pod.document();
+      auto& meta = after.as_object()["metadata"].as_object();
+      if (given.is_null())
+        meta.erase("managedFields");
+      else
+        meta["managedFields"] = given;
+      meta["labels"] = {{"new", "1"}};
+      after.as_object()["status"].as_object()["message"] = "new";
+      auto next = registry_rules::updated(pod, {pod.key(), make_document(after), part, "", 0});
+      auto* kept = next->document.at("metadata").as_object().if_contains("managedFields");
+      return kept ? json::serialize(*kept) : std::string{"none"};
+    };
+    BOOST_TEST(managers_after(nullptr) == "[1]"); // not said: kept
+    BOOST_TEST(managers_after(json::array{2}) == "[2]");
+    BOOST_TEST(managers_after(json::array{}) == "none");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_update_keeps_identity_and_its_part) {
   auto pod = stored(pod_on("n", 30, "Running"));
   json::value document{{"metadata",

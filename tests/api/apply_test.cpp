@@ -208,8 +208,7 @@ BOOST_AUTO_TEST_CASE(every_writer_is_noted) {
   auto put = send("PUT", pods + "/p?fieldManager=kubectl-replace", json::serialize(whole),
                   {{"Content-Type", "application/json"}});
   BOOST_TEST(put.status == 200, put.body);
-  BOOST_TEST(managers("p")
-             == "curl/Update kubectl-label/Update kubectl-replace/Update kubelet/Update/status");
+  BOOST_TEST(managers("p") == "curl/Update kubectl-replace/Update kubelet/Update/status");
   // And [{}] ends it.
   BOOST_REQUIRE(
       patch(pods + "/p", "json-patch", R"([{"op":"replace","path":"/metadata/managedFields","value":[{}]}])")
