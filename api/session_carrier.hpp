@@ -25,7 +25,7 @@ public:
   virtual void start(carrier_events events) = 0;
   /// Output on channel::stdout_ or stderr_. False: wait for on_room(true).
   virtual bool send(channel to, std::string_view bytes) = 0;
-  /// Says how it ended, behind all output, and closes.
+  /// Says how it ended, behind all output; the connection ends.
   virtual void finish(const session_end& end) = 0;
   virtual void pause_input() = 0;
   virtual void resume_input() = 0;

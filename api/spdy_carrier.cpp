@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view newest = "v4.channel.k8s.io";
 constexpr auto open_time = std::chrono::seconds{30};
+constexpr auto goodbye_time = std::chrono::seconds{30};
 /// A size is sent as a small JSON object; more without one is no size.
 constexpr size_t resize_bytes = 256;
 
@@ -33,12 +34,7 @@ public:
   void start(carrier_events events) override {
     events_ = std::move(events);
     auto weak = weak_from_this();
-    timer_ = loop_.after(open_time, [weak] {
-      auto self = weak.lock();
-      if (!self) return;
-      self->timer_ = 0;
-      self->session_->close();
-    });
+    close_after(open_time);
     session_->on_close([weak](const caf::error&) {
       if (auto self = weak.lock()) self->events_.on_gone();
     });
@@ -63,7 +59,9 @@ public:
     if (!sends_status_) status = session_failure(end);
     if (!status.empty()) stream.write(status);
     stream.finish();
-    session_->close();
+    // The client closes when it has read all. Its library forgets what it has not handed on yet when the
+    // connection ends before that.
+    close_after(goodbye_time);
   }
   void pause_input() override {
     if (auto& stream = slots_[in].stream) stream->pause_reading();
@@ -111,6 +109,15 @@ private:
     });
     stream->on_end(ended);
     stream->on_close(ended);
+  }
+  void close_after(std::chrono::seconds time) {
+    if (timer_ != 0) loop_.cancel(timer_);
+    timer_ = loop_.after(time, [weak = weak_from_this()] {
+      auto self = weak.lock();
+      if (!self) return;
+      self->timer_ = 0;
+      self->session_->close();
+    });
   }
   void resized(std::string_view bytes) {
     for (auto c : bytes) {

@@ -4,6 +4,7 @@
 #include "runtime/oci/unix_socket.hpp"
 #include "runtime/process/fd_stream.hpp"
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 namespace podium {
 namespace {
@@ -12,6 +13,8 @@ namespace {
 constexpr size_t packet_bytes = 8192;
 /// The first byte of each packet from conmon.
 constexpr char from_stdout = 2, from_stderr = 3;
+/// Between two sizes of the terminal.
+constexpr auto size_pause = std::chrono::milliseconds{20};
 
 class attach_stream final : public container_stream, public std::enable_shared_from_this<attach_stream> {
 public:
@@ -53,19 +56,36 @@ public:
   }
   void resize(uint16_t columns, uint16_t rows) override {
     if (!container_.tty) return;
-    unique_fd control{
-        ::open((container_.directory + "/ctl").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)};
-    if (!control) return;
     // Type 1: window size, rows before columns.
-    auto line = "1 " + std::to_string(rows) + " " + std::to_string(columns) + "\n";
-    [[maybe_unused]] auto n = ::write(control.get(), line.data(), line.size());
+    size_ = "1 " + std::to_string(rows) + " " + std::to_string(columns) + "\n";
+    send_size();
   }
   void close() override {
     events_ = {};
+    if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
     socket_.reset();
   }
 
 private:
+  /// Of several lines that conmon finds at a time it takes the first for all (2.1.6), and kubectl sends two
+  /// sizes at once: each goes out when the one before was read, and only the last of those that waited.
+  void send_size() {
+    if (timer_ != 0 || size_.empty()) return;
+    unique_fd control{
+        ::open((container_.directory + "/ctl").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)};
+    if (!control) return;
+    int unread = 0;
+    if (::ioctl(control.get(), FIONREAD, &unread) == 0 && unread == 0) {
+      [[maybe_unused]] auto n = ::write(control.get(), size_.data(), size_.size());
+      size_.clear();
+    }
+    timer_ = loop_.after(size_pause, [weak = weak_from_this()] {
+      auto self = weak.lock();
+      if (!self) return;
+      self->timer_ = 0;
+      self->send_size();
+    });
+  }
   void received(std::string_view packet) {
     if (packet.empty()) return;
     auto sink = packet[0] == from_stdout ? events_.out : packet[0] == from_stderr ? events_.err : nullptr;
@@ -77,6 +97,8 @@ private:
   bool input_;
   stream_events events_;
   std::unique_ptr<fd_stream> socket_;
+  std::string size_; ///< waits to be told to conmon
+  uint64_t timer_ = 0;
 };
 
 } // namespace

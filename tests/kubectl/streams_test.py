@@ -1,19 +1,17 @@
 """logs, exec and attach: with kubectl, and below it where kubectl does not show enough."""
-import fcntl
 import hashlib
 import os
-import pty
 import re
 import select
 import subprocess
-import termios
 import time
 import unittest
 
-from harness import DaemonTest, SLEEP, container, deadline, needs_kubectl, pod, pods_path, restarts, status_of, waiting_reason
+from harness import DaemonTest, SLEEP, container, deadline, needs_kubectl, phase, pod, pods_path, restarts, status_of, waiting_reason
 from streams import ERROR, STDERR, STDIN, STDOUT, Refused, Stream
+from terminal import Terminal
 
-EXEC_OVER_WEBSOCKET = needs_kubectl(1, 29, "it speaks exec over SPDY only")
+OWN_PROTOCOL = needs_kubectl(1, 29, "it knows SPDY only, and is tested with it by the class before")
 
 
 class Logs(DaemonTest):
@@ -49,6 +47,7 @@ class Logs(DaemonTest):
         self.assertEqual("".join(f"line {i}\n" for i in range(1, 6)), "".join(re.findall(r"line \d\n", out)))
         self.assertIn("problem\n", out)
 
+    @needs_kubectl(1, 24, "it wants -c where there are several containers")
     def test_the_default_container_is_the_first(self):
         self.wait_logs("lines", "-c", "main", expect="line 5")
         answer = self.kubectl("logs", "lines")
@@ -141,7 +140,6 @@ class ExecCase(DaemonTest):
         cls.daemon.wait_running("box")
 
 
-@EXEC_OVER_WEBSOCKET
 class Exec(ExecCase):
     def test_output(self):
         answer = self.kubectl("exec", "box", "-c", "main", "--", "sh", "-c", "echo out; echo err >&2")
@@ -181,41 +179,13 @@ class Exec(ExecCase):
 
     def test_a_terminal(self):
         """exec -it on a pty: what is typed is echoed, the size arrives, and the exit code comes back."""
-        primary, secondary = pty.openpty()
-        size = b"\x21\x00\x7b\x00\x00\x00\x00\x00"  # 33 rows, 123 columns
-        fcntl.ioctl(secondary, termios.TIOCSWINSZ, size)
-        process = self.daemon.kubectl_process("exec", "-it", "box", "-c", "main", "--", "sh",
-                                              stdin=secondary, stdout=secondary, stderr=secondary, start_new_session=True)
-        os.close(secondary)
-        self.addCleanup(lambda: process.poll() is None and process.kill())
-        seen = b""
-
-        def until(text, seconds=20):
-            nonlocal seen
-            end = time.monotonic() + deadline(seconds)
-            while text not in seen:
-                if not select.select([primary], [], [], max(0, end - time.monotonic()))[0]:
-                    raise AssertionError(f"no {text!r} on the terminal: {seen!r}")
-                try:
-                    seen += os.read(primary, 65536)
-                except OSError:
-                    raise AssertionError(f"the terminal ended without {text!r}: {seen!r}") from None
-
-        until(b"# ")
-        os.write(primary, b"tty; echo size $(stty size)\n")
-        until(b"/dev/pts/")
-        until(b"size 33 123")
-        os.write(primary, b"exit 7\n")
-        # Reading on keeps kubectl from blocking on the terminal.
-        end = time.monotonic() + deadline(20)
-        while process.poll() is None and time.monotonic() < end:
-            if select.select([primary], [], [], 0.2)[0]:
-                try:
-                    os.read(primary, 65536)
-                except OSError:
-                    break
-        self.assertEqual(7, process.wait(deadline(10)))
-        os.close(primary)
+        with Terminal(self.daemon, "exec", "-it", "box", "-c", "main", "--", "sh") as terminal:
+            terminal.until(b"# ")
+            terminal.type(b"tty; echo size $(stty size)\n")
+            terminal.until(b"/dev/pts/")
+            terminal.until(b"size 33 123")
+            terminal.type(b"exit 7\n")
+            self.assertEqual(7, terminal.finish())
 
     def test_many_at_once(self):
         running = [self.daemon.kubectl_process("exec", "box", "-c", "main", "--", "sh", "-c", f"echo {n}; exit {n}",
@@ -230,6 +200,43 @@ class Exec(ExecCase):
         self.kubectl("cp", source, "box:/tmp/copied", "-c", "main")
         self.kubectl("cp", "box:/tmp/copied", self.daemon.directory / "copied-back", "-c", "main")
         self.assertEqual(source.read_bytes(), (self.daemon.directory / "copied-back").read_bytes())
+
+    def test_cp_of_a_tree(self):
+        tree = self.daemon.directory / f"tree-{type(self).__name__}"
+        (tree / "deep/er").mkdir(parents=True)
+        (tree / "script").write_text("#!/bin/sh\necho ran\n")
+        (tree / "script").chmod(0o755)
+        for number in range(30):
+            (tree / f"deep/er/{number}").write_bytes(os.urandom(3000))
+        self.kubectl("cp", tree, "box:/tmp/tree", "-c", "main")
+        self.assertEqual("ran\n", self.kubectl("exec", "box", "-c", "main", "--", "/tmp/tree/script").out)
+        back = self.daemon.directory / f"tree-back-{type(self).__name__}"
+        self.kubectl("cp", "box:/tmp/tree", back, "-c", "main")
+        self.kubectl("exec", "box", "-c", "main", "--", "rm", "-r", "/tmp/tree")
+        for number in range(30):
+            self.assertEqual((tree / f"deep/er/{number}").read_bytes(), (back / f"deep/er/{number}").read_bytes())
+
+    def test_cp_of_what_is_not_there(self):
+        # kubectl ends when it has read the empty archive; whether it has shown tar's complaint by then is luck.
+        self.kubectl("cp", "box:/tmp/nothing", self.daemon.directory / "nothing", "-c", "main", check=False)
+        self.assertFalse((self.daemon.directory / "nothing").exists())
+
+    def test_refusals(self):
+        for args, said in [(("nobody", "--", "true"), 'Error from server (NotFound): pods "nobody" not found'),
+                           (("box", "-c", "nope", "--", "true"),
+                            "Error from server (BadRequest): container nope is not valid for pod box")]:
+            answer = self.kubectl("exec", *args, check=False)
+            self.assertEqual((1, said), (answer.code, answer.err.strip()))
+
+
+@OWN_PROTOCOL
+class ExecBySpdy(Exec):
+    """The same by SPDY, as kubectl falls back to it behind proxies that do not know WebSockets."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.daemon.kubectl_environment["KUBECTL_REMOTE_COMMAND_WEBSOCKETS"] = "false"
 
 
 class Protocol(ExecCase):
@@ -298,7 +305,6 @@ class Attach(DaemonTest):
         cls.daemon.wait_running("talker")
         cls.daemon.wait_running("ticker")
 
-    @EXEC_OVER_WEBSOCKET
     def test_reads_what_is_written(self):
         process = self.daemon.kubectl_process("attach", "ticker", stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         try:
@@ -308,7 +314,6 @@ class Attach(DaemonTest):
             process.communicate()
         self.assertEqual(b"tick\n", line)
 
-    @EXEC_OVER_WEBSOCKET
     def test_stdin_reaches_the_main_process(self):
         process = self.daemon.kubectl_process("attach", "-i", "talker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
@@ -327,12 +332,43 @@ class Attach(DaemonTest):
         stream.wait_for(STDOUT, b"tick\n")
         stream.drop()
 
-    @EXEC_OVER_WEBSOCKET
+    def test_a_terminal(self):
+        """attach -it: the shell that the pod was made with, at a terminal."""
+        self.create(pod("shell", container(command=["sh"], stdin=True, tty=True), restartPolicy="Never"))
+        self.daemon.wait_running("shell")
+        with Terminal(self.daemon, "attach", "-it", "shell") as terminal:
+            # kubectl first says a size that is one too large, so that what runs there draws anew.
+            terminal.type(b"until stty size | grep -q '^33 123$'; do sleep 0.1; done; echo set $((6 * 7))\n")
+            terminal.until(b"set 42")
+            terminal.type(b"exit 0\n")
+            self.assertEqual(0, terminal.finish())
+        self.daemon.wait_pod("shell", lambda p: phase(p) == "Succeeded", what="Succeeded")
+
     def test_run_rm(self):
         answer = self.kubectl("run", "once", "--image=busybox", "--restart=Never", "--rm", "-i", "--", "sh", "-c", "read a; echo got $a",
                               stdin=b"word\n")
         self.assertIn("got word", answer.out)
         self.daemon.wait_gone("once", 10)
+
+    def test_run_rm_gives_the_exit_code(self):
+        answer = self.kubectl("run", "fails", "--image=busybox", "--restart=Never", "--rm", "-i", "--", "sh", "-c", "wc -c; exit 5",
+                              stdin=b"x" * 100_000, check=False)
+        self.assertEqual(5, answer.code)
+        self.assertIn("100000\n", answer.out)
+        self.daemon.wait_gone("fails", 10)
+
+    def test_run_rm_at_a_terminal(self):
+        with Terminal(self.daemon, "run", "typed", "--image=busybox", "--restart=Never", "--rm", "-it", "--", "sh") as terminal:
+            # Typed once the shell is there: the prompt, or kubectl's hint when the prompt came before it attached.
+            terminal.until(b"press")
+            terminal.type(b"\n")
+            terminal.until(b"# ")
+            terminal.type(b"echo a$((6 * 7))b\n")
+            terminal.until(b"a42b")
+            terminal.type(b"exit 3\n")
+            terminal.until(b'pod "typed" deleted')
+            self.assertEqual(3, terminal.finish())
+        self.daemon.wait_gone("typed", 10)
 
 
 if __name__ == "__main__":
