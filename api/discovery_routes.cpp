@@ -1,5 +1,6 @@
 #include "api/call.hpp"
 #include "api/discovery.hpp"
+#include "api/openapi_v2.hpp"
 
 #include <ctime>
 
@@ -28,7 +29,8 @@ bool client_has(const http_request& request, const std::string& etag) {
   return false;
 }
 
-void serve_openapi(const call_ptr& c, const openapi_documents::entry* document, bool for_ever) {
+void serve_openapi(const call_ptr& c, const openapi_documents::entry* document, bool for_ever,
+                   std::string_view type = "application/json") {
   if (!document) return c->fail(unknown_path());
   header_list headers{{"ETag", document->etag}, {"Vary", "Accept"}};
   // The hash in the URL names this very text: clients may keep it.
@@ -40,10 +42,10 @@ void serve_openapi(const call_ptr& c, const openapi_documents::entry* document, 
     headers.emplace_back("Cache-Control", "no-cache, private");
   }
   if (client_has(c->request(), document->etag)) {
-    c->exchange->respond(304, "application/json", std::string{}, headers);
+    c->exchange->respond(304, type, std::string{}, headers);
     return;
   }
-  c->exchange->respond(200, "application/json", document->text, headers);
+  c->exchange->respond(200, type, document->text, headers);
 }
 
 void serve_groups(const call_ptr& c, bool core) {
@@ -81,7 +83,7 @@ void serve_discovery(const call_ptr& c) {
   case route_kind::resource_list:
     return c->answer(200, api_resource_list_document(to.group, to.version));
   case route_kind::openapi_v2:
-    return c->answer(200, "", "application/octet-stream");
+    return serve_openapi(c, &c->state->openapi.v2(), false, openapi_v2_content_type);
   case route_kind::openapi_index:
     return serve_openapi(c, &c->state->openapi.index(), false);
   case route_kind::openapi_group:

@@ -1,5 +1,7 @@
 #include "api/openapi.hpp"
 
+#include "api/openapi_schema.hpp"
+#include "api/openapi_v2.hpp"
 #include "api/resources.hpp"
 #include "core/random.hpp"
 
@@ -10,90 +12,6 @@ namespace podium::api {
 namespace {
 
 namespace json = boost::json;
-using config::field_shape;
-using config::schema_field;
-using config::schema_type;
-using config::value_kind;
-
-/// "core.v1.Pod" is io.k8s.api.core.v1.Pod, "meta.v1.ObjectMeta"
-/// io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta.
-std::string schema_name(std::string_view type) {
-  return (type.starts_with("meta.") ? "io.k8s.apimachinery.pkg.apis." : "io.k8s.api.") + std::string{type};
-}
-
-json::object reference(const schema_type& type) {
-  return {{"$ref", "#/components/schemas/" + schema_name(type.name)}};
-}
-
-json::object scalar_schema(value_kind kind) {
-  switch (kind) {
-  case value_kind::boolean:
-    return {{"type", "boolean"}};
-  case value_kind::int32:
-    return {{"type", "integer"}, {"format", "int32"}};
-  case value_kind::int64:
-    return {{"type", "integer"}, {"format", "int64"}};
-  case value_kind::bytes:
-    return {{"type", "string"}, {"format", "byte"}};
-  case value_kind::quantity:
-    return {{"type", "string"}, {"format", "quantity"}};
-  case value_kind::int_or_string:
-    return {{"type", "string"}, {"format", "int-or-string"}};
-  case value_kind::time:
-  case value_kind::micro_time:
-    return {{"type", "string"}, {"format", "date-time"}};
-  case value_kind::string_list:
-    return {{"type", "array"}, {"items", {{"type", "string"}}}};
-  case value_kind::object:
-  case value_kind::any:
-    return {{"type", "object"}};
-  case value_kind::string:
-    break;
-  }
-  return {{"type", "string"}};
-}
-
-json::object field_schema(const schema_field& field) {
-  auto value = field.object ? reference(*field.object) : scalar_schema(field.kind);
-  json::object out;
-  switch (field.shape) {
-  case field_shape::list:
-    out = {{"type", "array"}, {"items", std::move(value)}};
-    break;
-  case field_shape::map:
-    out = {{"type", "object"}, {"additionalProperties", std::move(value)}};
-    break;
-  case field_shape::single:
-    if (field.object)
-      out = {{"allOf", json::array{std::move(value)}}};
-    else
-      out = std::move(value);
-  }
-  out["description"] = "";
-  if (!field.merge_key.empty()) out["x-kubernetes-patch-merge-key"] = field.merge_key;
-  if (field.has(config::f_merge)) out["x-kubernetes-patch-strategy"] = "merge";
-  if (field.has(config::f_retain_keys))
-    out["x-kubernetes-patch-strategy"] = field.has(config::f_merge) ? "merge,retainKeys" : "retainKeys";
-  if (field.has(config::f_atomic)) out["x-kubernetes-list-type"] = "atomic";
-  if (field.has(config::f_set)) out["x-kubernetes-list-type"] = "set";
-  return out;
-}
-
-/// Writes the schema of `type` and of all it refers to into `out`.
-void add_schema(const schema_type& type, json::object& out, std::set<std::string_view>& seen) {
-  if (!seen.insert(type.name).second) return;
-  json::object properties;
-  json::array required;
-  for (auto& field : type.by_json_name) {
-    properties[field.field->name] = field_schema(*field.field);
-    if (field.field->has(config::f_required)) required.emplace_back(field.field->name);
-  }
-  json::object schema{{"type", "object"}, {"description", ""}, {"properties", std::move(properties)}};
-  if (!required.empty()) schema["required"] = std::move(required);
-  out[schema_name(type.name)] = std::move(schema);
-  for (auto& field : type.by_json_name)
-    if (field.field->object) add_schema(*field.field->object, out, seen);
-}
 
 json::array query_parameters() {
   json::array out;
@@ -125,11 +43,7 @@ std::string document_of(const group_version& gv) {
     auto base = r.group.empty() ? "/api/v1" : "/apis/" + r.group_version();
     auto scope = r.namespaced ? "/namespaces/{namespace}/" : "/";
     paths[base + scope + std::string{r.plural} + "/{name}"] = path_item(r);
-    auto* type = config::type_of(r.gvk());
-    if (!type) continue;
-    add_schema(*type, schemas, seen);
-    json::array kinds{{{"group", r.group}, {"version", r.version}, {"kind", r.kind}}};
-    schemas[schema_name(type->name)].as_object()["x-kubernetes-group-version-kind"] = std::move(kinds);
+    if (auto* type = config::type_of(r.gvk())) add_kind(r, *type, openapi_version::v3, schemas, seen);
   }
   return json::serialize(json::object{{"openapi", "3.0.0"},
                                       {"info", {{"title", "Kubernetes"}, {"version", "v1.32.0"}}},
@@ -157,7 +71,7 @@ std::string key_of(std::string_view group, std::string_view version) {
 
 } // namespace
 
-openapi_documents::openapi_documents() {
+openapi_documents::openapi_documents() : v2_(make_entry(openapi_v2_protobuf())) {
   json::object paths;
   for (auto& gv : all_group_versions()) {
     auto key = key_of(gv.group, gv.version);

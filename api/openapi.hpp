@@ -1,5 +1,5 @@
-// OpenAPI v3 from the schema table: what kubectl asks before it validates on the server's side, and what
-// `kubectl explain` prints.
+// OpenAPI from the schema table: what kubectl asks before it validates on the server's side, and what
+// `kubectl explain` prints. Version 3 for kubectl from 1.27 on, version 2 for older ones.
 #pragma once
 #include <map>
 #include <memory>
@@ -22,7 +22,11 @@ public:
   /// The document of a group and version, or null.
   const entry* find(std::string_view group, std::string_view version) const;
 
+  /// All of it as version 2, in protobuf.
+  const entry& v2() const { return v2_; }
+
 private:
+  entry v2_;
   entry index_;
   std::map<std::string, entry, std::less<>> documents_; ///< by "api/v1", "apis/G/V"
 };

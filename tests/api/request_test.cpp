@@ -23,9 +23,12 @@ BOOST_AUTO_TEST_CASE(discovery_in_both_forms) {
   BOOST_TEST(get("/version/").at("/minor") == "32");
   BOOST_TEST(get("/healthz").body == "ok");
   BOOST_TEST(get("/nothing").at("/message") == "the server could not find the requested resource");
+  BOOST_TEST(get("/nothing").at("/details") == "{}");
   auto v2_openapi = get("/openapi/v2");
   BOOST_TEST(v2_openapi.status == 200);
-  BOOST_TEST(v2_openapi.body == "");
+  BOOST_TEST(v2_openapi.headers.get("Content-Type")
+             == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+  BOOST_TEST(v2_openapi.body.starts_with("\x0a\x03" "2.0")); // field 1: the version of Swagger
   server->set_ready(false);
   BOOST_TEST(get("/readyz").status == 500);
   BOOST_TEST(get("/livez").status == 200);
@@ -90,7 +93,7 @@ BOOST_AUTO_TEST_CASE(bad_requests_say_what_is_wrong) {
        "application/yaml, application/vnd.kubernetes.protobuf"},
       {"PATCH", pods + "/p", "{}", "json", 415, ""},
       {"PUT", pods, "{}", "json", 405, "the server does not allow this method on the requested resource"},
-      {"POST", pods + "?dryRun=Some", spec("{}"), "json", 400, ""},
+      {"POST", pods + "?dryRun=Some", spec("{}"), "json", 422, ""},
       {"GET", pods + "?fieldSelector=spec.bogus%3Dx", "", "json", 400,
        "field label not supported: spec.bogus"},
       {"GET", pods + "?labelSelector=a%20b", "", "json", 400, ""},
