@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/time.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -100,9 +101,16 @@ std::string base64(std::string_view in) {
   return out;
 }
 
-/// A message that Go's encoder writes although nobody set it.
+// Messages that are values in Go's structs, not pointers: its encoder writes them although nobody set them,
+// so empty ones say nothing. All others say something, as a selector that chooses everything does.
+constexpr std::string_view always_written[] = {
+    "metadata",  "spec",       "status",         "resources",       "state",           "lastState",
+    "source",    "preference", "template",       "podAffinityTerm", "target",          "nodeInfo",
+    "regarding", "handler",    "involvedObject", "daemonEndpoints", "kubeletEndpoint", "deprecatedSource"};
+
 bool is_always_written(const schema_field& field) {
-  return !field.owner.ends_with("Source") && !field.owner.ends_with("Handler");
+  return std::find(std::begin(always_written), std::end(always_written), field.name)
+         != std::end(always_written);
 }
 
 class decoder {

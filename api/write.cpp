@@ -129,7 +129,9 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
     else
       next.erase("status");
     after = std::move(next);
-    return {};
+    auto causes = config::validate_status_update(gvk, before, after);
+    if (causes.empty()) return {};
+    return invalid(r, metadata_text(after.as_object(), "name"), causes);
   }
   if (auto* status = before.as_object().if_contains("status"))
     object["status"] = *status;
@@ -152,6 +154,9 @@ void store_update(const call_ptr& c, update_part part, bool dry_run, const make_
 
 std::optional<failure> check_create(const call& c, json::value& document) {
   auto gvk = c.res().gvk();
+  if (gvk.kind == "Pod")
+    if (auto why = config::refused_priority(document); !why.empty())
+      return forbidden(c.res(), metadata_text(document.as_object(), "name"), why);
   config::apply_defaults(gvk, document);
   if (gvk.kind == "Pod") config::init_pod_status(document);
   auto odd = take_unreadable_managers(document.as_object());
@@ -177,6 +182,8 @@ void serve_create(const call_ptr& c) {
   config::unite(by.ignored, filled_by_admission(gvk, object));
   json::value document = std::move(object);
   if (auto f = check_create(*c, document)) return c->fail(*f);
+  for (auto& text : config::warnings_of(gvk, document))
+    c->warnings.push_back(std::move(text));
   track_update(empty_document(*by.type, gvk), document, by, true);
   auto name = metadata_text(document.as_object(), "name");
   create_object request{

@@ -4,6 +4,8 @@
 #include "api/write.hpp"
 #include "config/json.hpp"
 
+#include <map>
+
 namespace podium::api {
 namespace {
 
@@ -35,38 +37,66 @@ caf::expected<json::value> apply(patch_kind kind, json::value before, const json
   }
 }
 
-/// `Pod "p" is invalid: patch: Invalid value: …`.
-failure invalid_patch(const call& c, const std::string& text) {
+struct patch_request {
+  patch_kind kind;
+  json::value patch;
+  std::vector<std::string> duplicates; ///< paths of keys that the patch has more than once
+  config::field_validation mode;
+  field_write by;
+};
+
+/// A value as Go prints maps and slices.
+std::string go_text(const json::value& value) {
+  std::string out;
+  if (const auto* object = value.if_object()) {
+    std::map<std::string, std::string> members;
+    for (const auto& [key, inner] : *object)
+      members.emplace(key, go_text(inner));
+    for (const auto& [key, inner] : members)
+      out += (out.empty() ? "" : " ") + key + ":" + inner;
+    return "map[" + out + "]";
+  }
+  if (const auto* list = value.if_array()) {
+    for (const auto& item : *list)
+      out += (out.empty() ? "" : " ") + go_text(item);
+    return "[" + out + "]";
+  }
+  if (value.is_string()) return std::string{value.get_string()};
+  return value.is_null() ? "<nil>" : json::serialize(value);
+}
+
+/// ` "" is invalid: patch: Invalid value: …`, without a kind and a name, as Kubernetes has it: with the patch
+/// itself if it is a strategic one, else with what it made of the object.
+failure invalid_patch(const patch_request& p, const json::value& made, const std::string& text) {
   config::field_causes causes;
-  causes.invalid("patch", json::value(c.request().body), text);
-  return invalid(c.res(), c.to.name, causes);
+  auto shown = p.kind == patch_kind::strategic ? go_text(p.patch) : json::serialize(made);
+  causes.invalid("patch", json::value(shown), text);
+  return failure{config::make_invalid_status({}, causes)};
 }
 
 /// Decodes the patched document again: a patch may have brought anything.
-outcome<json::value> decode_patched(const call& c, config::field_validation mode, json::value patched,
+outcome<json::value> decode_patched(const call& c, const patch_request& p, json::value patched,
                                     std::vector<std::string>& warnings) {
   config::document document;
   document.root = std::move(patched);
   document.places = std::make_shared<config::place_table>();
-  auto decoded = config::decode(document, c.res().gvk(), mode);
-  if (!decoded.errors.empty()) return bad_request(config::api_message(decoded));
-  if (!decoded.strict_errors.empty()) {
-    std::string text = "strict decoding error: ";
-    for (size_t i = 0; i < decoded.strict_errors.size(); ++i)
-      text += (i == 0 ? "" : ", ") + decoded.strict_errors[i].text;
-    return invalid_patch(c, text);
+  auto decoded = config::decode(document, c.res().gvk(), p.mode);
+  if (!decoded.errors.empty()) return invalid_patch(p, document.root, decoded.errors.front().text);
+  std::vector<std::string> notes;
+  for (const auto& path : p.duplicates)
+    notes.push_back("duplicate field \"" + path + "\"");
+  for (const auto* list : {&decoded.strict_errors, &decoded.warnings})
+    for (const auto& problem : *list)
+      notes.push_back(problem.text);
+  if (p.mode == config::field_validation::strict && !notes.empty()) {
+    std::string text;
+    for (const auto& note : notes)
+      text += (text.empty() ? "strict decoding error: " : ", ") + note;
+    return invalid_patch(p, document.root, text);
   }
-  for (auto& w : decoded.warnings)
-    warnings.push_back(w.text);
+  if (p.mode == config::field_validation::warn) warnings.insert(warnings.end(), notes.begin(), notes.end());
   return std::move(decoded.object);
 }
-
-struct patch_request {
-  patch_kind kind;
-  json::value patch;
-  config::field_validation mode;
-  field_write by;
-};
 
 outcome<next_version> patched(call& c, const patch_request& p, const object& current) {
   auto before = current.document();
@@ -78,7 +108,7 @@ outcome<next_version> patched(call& c, const patch_request& p, const object& cur
                                                    : failure{config::make_status(after.error())};
   if (!after->is_object()) return bad_request("the patch makes the object something else");
   c.warnings.clear();
-  auto decoded = decode_patched(c, p.mode, std::move(*after), c.warnings);
+  auto decoded = decode_patched(c, p, std::move(*after), c.warnings);
   if (auto* f = std::get_if<failure>(&decoded)) return std::move(*f);
   auto& object = std::get<json::value>(decoded).as_object();
   object["kind"] = c.res().kind;
@@ -114,7 +144,8 @@ void serve_patch(const call_ptr& c) {
   auto& chosen = std::get<write_options>(options);
   auto body = config::parse_json(c->request().body);
   if (!body) return c->fail(bad_request(message_of(body.error())));
-  patch_request p{*kind, std::move(body->root), chosen.validation, writer_of(*c, chosen)};
+  patch_request p{*kind, std::move(body->root), std::move(body->duplicates), chosen.validation,
+                  writer_of(*c, chosen)};
   store_update(c, part_of(*c), chosen.dry_run, [raw = c.get(), p = std::move(p)](const object& current) {
     return patched(*raw, p, current);
   });

@@ -151,11 +151,19 @@ private:
           strict(path(), "unknown field \"" + path() + "\"");
       } else if (!value.is_null()) {
         auto decoded_value = shaped(value, *field, type);
-        if (!decoded_value.is_null()) out.emplace(key, std::move(decoded_value));
+        if (!decoded_value.is_null() && !says_nothing(*field, decoded_value))
+          out.emplace(key, std::move(decoded_value));
       }
       path_.pop_back();
     }
     return out;
+  }
+
+  /// An empty list or map that need not be there: Kubernetes keeps none.
+  static bool says_nothing(const schema_field& field, const json::value& value) {
+    if (field.has(f_required)) return false;
+    if (field.shape == field_shape::list) return value.is_array() && value.get_array().empty();
+    return field.shape == field_shape::map && value.is_object() && value.get_object().empty();
   }
 
   void type_meta(json::object& out, std::string_view key, const json::value& value, const schema_type& type) {
@@ -313,12 +321,17 @@ decoded decode(const document& doc, const group_version_kind& expected, field_va
   auto kind = text_of(doc.root, "kind");
   auto version = text_of(doc.root, "apiVersion");
   bool any_version = type->name.starts_with("meta.");
-  if (!version.empty() && version != expected.api_version() && !any_version)
-    fail("apiVersion", "the API version in the data (" + version
-                           + ") does not match the expected API version (" + expected.api_version() + ")");
-  if (!kind.empty() && kind != expected.kind)
-    fail("kind",
-         "the kind in the data (" + kind + ") does not match the expected kind (" + expected.kind + ")");
+  bool other_kind = !kind.empty() && kind != expected.kind;
+  if (other_kind || (!version.empty() && version != expected.api_version() && !any_version)) {
+    out.named =
+        make_gvk(version.empty() ? expected.api_version() : version, kind.empty() ? expected.kind : kind);
+    if (const auto* other = type_of(out.named); other != nullptr && !other->name.starts_with("meta."))
+      fail("kind", "converting (" + out.named.version + "." + out.named.kind + ") to (core." + expected.kind
+                       + "): unknown conversion");
+    else
+      fail("kind", "no kind \"" + out.named.kind + "\" is registered for version \"" + out.named.api_version()
+                       + "\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"");
+  }
   if (!out.errors.empty()) return out;
   decoder pass{out, mode};
   for (const auto& path : doc.duplicates)
@@ -347,8 +360,9 @@ caf::expected<decoded> decode(const document& doc, field_validation mode) {
 
 std::string api_message(const decoded& what) {
   if (what.ok()) return {};
-  std::string out = what.gvk.kind + " in version \"" + what.gvk.version + "\" cannot be handled as a "
-                    + what.gvk.kind + ": ";
+  const auto& named = what.named.kind.empty() ? what.gvk : what.named;
+  std::string out =
+      named.kind + " in version \"" + named.version + "\" cannot be handled as a " + what.gvk.kind + ": ";
   // As in Kubernetes the first wrong value ends the reading, while all strict mistakes are told.
   if (!what.errors.empty()) return out + what.errors.front().text;
   out += "strict decoding error: ";

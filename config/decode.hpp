@@ -27,6 +27,7 @@ struct decode_problem {
 /// What decoding gives. The object is usable when `errors` is empty.
 struct decoded {
   group_version_kind gvk;
+  group_version_kind named; ///< what the document says it is, if that is something else
   json::value object;
   std::vector<decode_problem> errors;        ///< wrong types and unreadable values
   std::vector<decode_problem> strict_errors; ///< unknown and duplicate fields, in strict mode
@@ -36,8 +37,8 @@ struct decoded {
 };
 
 /// Decodes `doc` as `expected` (its kind and apiVersion may be left out then, and must not differ). Unknown
-/// fields are dropped; nulls are dropped; quantities get their canonical text, whole floats become integers,
-/// timestamps UTC.
+/// fields are dropped; nulls, and empty lists and maps that need not be there, are dropped; quantities get
+/// their canonical text, whole floats become integers, timestamps UTC.
 decoded decode(const document& doc, const group_version_kind& expected,
                field_validation mode = field_validation::strict);
 
