@@ -58,6 +58,19 @@ std::string key_text(const YAML::Mark& mark, const json::value& key) {
   return json::serialize(key);
 }
 
+/// What `limits` says of a text with too many values.
+std::string too_many_values(const text_limits& limits) {
+  return "more than " + std::to_string(limits.nodes)
+         + " values (counting brackets and commas) in one YAML text; JSON may hold more";
+}
+
+/// The parser reads a whole bracket ahead before it tells anything of it: what might hold too much is refused
+/// by its look.
+bool looks_too_large(std::string_view text, const text_limits& limits) {
+  auto separates = [](char c) { return c == '[' || c == '{' || c == ','; };
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), separates)) > limits.nodes;
+}
+
 /// Builds a JSON value of each YAML document.
 class document_builder : public YAML::EventHandler {
 public:
@@ -206,6 +219,10 @@ private:
   }
 
   void add(const YAML::Mark& mark, const std::string& path, json::value value) {
+    if (++nodes_ > limits_.nodes) throw refusal{mark, too_many_values(limits_)};
+    // A path repeats all keys above it.
+    if (place_bytes_ += path.size(); place_bytes_ > max_place_bytes)
+      throw refusal{mark, "the document's keys are too long for how deep they are nested"};
     auto here = position_of(mark);
     auto& place = places[path];
     if (frames_.empty()) {
@@ -245,6 +262,7 @@ private:
   std::vector<frame> frames_;
   std::unordered_map<YAML::anchor_t, json::value> anchors_;
   amounts expanded_;
+  size_t nodes_ = 0, place_bytes_ = 0;
   YAML::Mark last_list_ = YAML::Mark::null_mark();
 };
 
@@ -281,6 +299,7 @@ caf::expected<std::vector<document>> parse_yaml(std::string_view text, std::stri
   if (!is_clean_utf8(text, offset))
     return refuse(source, position_at(text, offset),
                   "this byte is not allowed in YAML (the text must be UTF-8)");
+  if (looks_too_large(text, limits)) return refuse(source, {}, too_many_values(limits));
   std::vector<document> out;
   document_builder builder{limits};
   try {
