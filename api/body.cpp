@@ -27,6 +27,30 @@ failure as_failure(const caf::error& err) {
   return bad_request(message_of(err));
 }
 
+/// What a body begins with, as Kubernetes tells it: as text if it looks like JSON, else in hexadecimal.
+std::string beginning_of(std::string_view body) {
+  constexpr size_t most = 30;
+  constexpr auto digits = "0123456789abcdef";
+  if (body.empty()) return "<empty>";
+  auto part = body.substr(0, most);
+  size_t broken = 0;
+  std::string out;
+  if (body.front() == '{' && config::is_clean_utf8(part, broken))
+    out = part;
+  else
+    for (unsigned char c : part)
+      (out += digits[c >> 4]) += digits[c & 15];
+  return body.size() > most ? out + " ..." : out;
+}
+
+/// A body that is no JSON, told to who wanted to give an object of a kind.
+failure unrecognized(const failure& why, std::string_view body, const std::string& kind) {
+  auto text = config::text_at(why.status.body, "message");
+  return bad_request("the object provided is unrecognized (must be of type " + kind
+                     + "): couldn't get version/kind; json parse error: " + std::string{text} + " ("
+                     + beginning_of(body) + ")");
+}
+
 config::document wrap(json::value root) {
   config::document out;
   out.root = std::move(root);
@@ -77,7 +101,11 @@ outcome<config::field_validation> validation_of(const http_query& query, config:
 
 outcome<json::object> read_object(call& c, const config::group_version_kind& gvk) {
   auto document = read_document(c.request());
-  if (auto* f = std::get_if<failure>(&document)) return std::move(*f);
+  if (auto* f = std::get_if<failure>(&document)) {
+    auto type = content_type_of(c.request());
+    bool is_json = type.empty() || type == "application/json";
+    return is_json && f->status.code == 400 ? unrecognized(*f, c.request().body, gvk.kind) : std::move(*f);
+  }
   auto mode = validation_of(c.query(), config::field_validation::warn);
   if (auto* f = std::get_if<failure>(&mode)) return std::move(*f);
   auto decoded =
