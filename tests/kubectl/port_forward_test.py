@@ -10,12 +10,12 @@ import subprocess
 import time
 import unittest
 
-from harness import DaemonTest, SLEEP, container, deadline, kubectl_version, needs_kubectl, pod, pods_path
+from harness import SLEEP, SLOWNESS, DaemonTest, container, deadline, kubectl_version, needs_kubectl, pod, pods_path
 from streams import Refused, Stream
 
 # httpd is bound to localhost: only who is inside the pod reaches it. nc answers with what it is told.
 WEB = ("mkdir /www; head -c 3000000 /dev/zero > /www/big; echo hello > /www/index.html; "
-       "httpd -p 127.0.0.1:8080 -h /www; nc -ll -p 9000 -e cat & " + SLEEP)
+       "httpd -p 127.0.0.1:8080 -h /www; nc -ll -p 9000 -e cat & nc -ll -p 9001 -e yes & " + SLEEP)
 
 
 class Forwarding:
@@ -102,7 +102,7 @@ class ForwardCase(DaemonTest):
         cls.daemon.wait_running("web")
         # Both listen: a shell of ours has seen it.
         cls.daemon.kubectl("exec", "web", "--", "sh", "-c",
-                           "until netstat -ltn | grep -q 127.0.0.1:8080 && netstat -ltn | grep -q :9000; do sleep 0.1; done")
+                           "until [ $(netstat -ltn | grep -c '127.0.0.1:8080\\|:900[01] ') = 3 ]; do sleep 0.1; done")
 
 
 class Forward(ForwardCase):
@@ -131,6 +131,31 @@ class Forward(ForwardCase):
             with forwarding.connect(8080) as sleeper:
                 sleeper.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
                 self.assertEqual(b"awake", echo(forwarding.connect(9000), b"awake"))
+
+    def test_a_client_that_does_not_read_stops_the_pod(self):
+        """The pod writes without end: what nobody takes stays with it, and the daemon holds a few hundred KB."""
+        def counter():
+            with open(f"/proc/{self.daemon.process.pid}/io", encoding="ascii") as io:
+                return int(re.search(r"rchar: (\d+)", io.read()).group(1))
+
+        def resident_kb():
+            with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as status:
+                return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+
+        before = resident_kb()
+        with Forwarding(self.daemon, "web", ":9001", ":9000", count=2) as forwarding, forwarding.connect(9001) as sock:
+            self.assertEqual(b"y\n", sock.recv(2))
+            end, last = time.monotonic() + deadline(60), -1
+            # Still when only the questions of this loop are read: a pod that is not stopped gives gigabytes.
+            while counter() - last > 500_000:
+                self.assertLess(time.monotonic(), end, "the pod is read on and on")
+                last = counter()
+                for _ in range(20):
+                    self.daemon.api.get("/version")
+            self.assertLess(resident_kb() - before, 30_000 * (1 if SLOWNESS <= 2 else 4))
+            # Read on, it goes on.
+            for _ in range(100):
+                self.assertTrue(sock.recv(65536))
 
     def test_a_client_that_leaves_costs_nothing(self):
         directory = f"/proc/{self.daemon.process.pid}/fd"
