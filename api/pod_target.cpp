@@ -66,16 +66,18 @@ outcome<std::string> choose_logged_instance(const pod& p, const std::string& con
   return bad_request(of_pod(p, container) + " is waiting to start: " + reason);
 }
 
-std::optional<failure> check_runs(const pod& p, const std::string& container) {
+std::optional<failure> check_runs(const pod& p) {
   if (p.spec.node_name.empty())
     return bad_request("pod " + p.metadata.name + " does not have a host assigned");
   if (p.status.phase == "Succeeded" || p.status.phase == "Failed")
     return bad_request("cannot exec in a stopped container of a completed pod; current phase is "
                        + p.status.phase);
+  return {};
+}
+
+bool is_running(const pod& p, const std::string& container) {
   auto* s = status_of(p, container);
-  if (s && s->state.running) return {};
-  return failure{config::make_status(
-      500, "InternalError", "unable to upgrade connection: container not found (\"" + container + "\")")};
+  return s && s->state.running;
 }
 
 } // namespace podium::api

@@ -14,7 +14,9 @@ outcome<std::string> choose_container(const pod& p, std::string_view wanted);
 /// no log. Source: the kubelet's validateContainerLogStatus.
 outcome<std::string> choose_logged_instance(const pod& p, const std::string& container, bool previous);
 
-/// Why nothing can run in a container now, if so.
-std::optional<failure> check_runs(const pod& p, const std::string& container);
+/// Why nothing can run in a pod now, if so.
+std::optional<failure> check_runs(const pod& p);
+/// False: it has no process now. That is the node's to say, not the API server's (see refuse_stream()).
+bool is_running(const pod& p, const std::string& container);
 
 } // namespace podium::api

@@ -131,6 +131,12 @@ BOOST_FIXTURE_TEST_CASE(commands_and_their_ends, streams_world) {
   BOOST_TEST(wrong.text == "Error from server (BadRequest): container nope is not valid for pod p\n");
   BOOST_TEST(ok("exec p -- big").size() == 48u * 65536u);
   BOOST_TEST(ok("attach p").find("attached to c\n") != std::string::npos);
+  // The node's refusal, in the words of a kubelet.
+  patch(
+      pods + "/p/status", "merge-patch",
+      R"({"status":{"containerStatuses":[{"name":"c","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}})");
+  BOOST_TEST(kubectl("exec p -- exit 0").text
+             == "error: unable to upgrade connection: container not found (\"c\")\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_megabyte_there_and_back, streams_world) {
