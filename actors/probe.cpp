@@ -26,6 +26,7 @@ probe::probe(caf::actor_config& cfg, node_context_ptr ctx, std::string path, con
 void probe::on_start() {
   running_ = false;
   tick_missed_ = false;
+  ++question_;
   if (over_) return;
   // Probes of a node that just came up are spread over their period; later ones tick at once.
   auto spread = now() - ctx_->started_at < period_;
@@ -69,6 +70,7 @@ void probe::arm_tick(nanoseconds delay) {
 
 void probe::tick() {
   arm_tick(period_);
+  if (running_ && now() >= given_up_at_) running_ = tick_missed_ = false;
   if (running_) {
     tick_missed_ = true;
     return;
@@ -85,24 +87,29 @@ void probe::tick() {
 
 void probe::run(int tries) {
   running_ = true;
-  auto timeout = seconds_or(spec_.timeout_seconds, 1) + std::chrono::seconds{10};
+  given_up_at_ = now() + seconds_or(spec_.timeout_seconds, 1) + std::chrono::seconds{10};
   auto id = target_.container_id;
-  ask(
-      ctx_->prober, timeout,
-      [this, id, tries](const probe_outcome& outcome) {
-        running_ = false;
-        // What was asked of an instance that has ended says nothing of the next.
-        if (id == target_.container_id && target_.running) {
-          if (outcome.verdict == probe_verdict::error && tries > 1) return run(tries - 1);
-          finished(outcome);
-        }
-        if (tick_missed_) {
-          tick_missed_ = false;
-          arm_tick(nanoseconds{0});
-        }
-      },
-      [this](const caf::error&) { running_ = tick_missed_ = false; },
-      run_probe{target_.key, target_.pod_ip, spec_});
+  auto fresh = [this, question = ++question_] { return running_ && question == question_; };
+  // The executor answers by its own deadline, and a tick finds a question that was lost: a time-out of the
+  // request, set and cancelled for each probe, would wake the clock's thread twice for nothing.
+  this->request(ctx_->prober, caf::infinite, run_probe{target_.key, target_.pod_ip, spec_})
+      .then(
+          [this, fresh, id, tries](const probe_outcome& outcome) {
+            if (!fresh()) return;
+            running_ = false;
+            // What was asked of an instance that has ended says nothing of the next.
+            if (id == target_.container_id && target_.running) {
+              if (outcome.verdict == probe_verdict::error && tries > 1) return run(tries - 1);
+              finished(outcome);
+            }
+            if (tick_missed_) {
+              tick_missed_ = false;
+              arm_tick(nanoseconds{0});
+            }
+          },
+          [this, fresh](const caf::error&) {
+            if (fresh()) running_ = tick_missed_ = false;
+          });
 }
 
 void probe::finished(const probe_outcome& outcome) {

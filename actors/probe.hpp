@@ -33,11 +33,13 @@ private:
   const nanoseconds period_;
   random_stream random_;
   // Survives a restart in place.
+  uint64_t question_ = 0; ///< the last one asked of the executor; answers to others come too late
   probe_memory memory_;
   probe_target target_;
   bool over_ = false;
   // Volatile.
   bool running_ = false, tick_missed_ = false;
+  clock_time given_up_at_; ///< when a question that runs is taken for lost
   deadline_set::id next_tick_ = 0;
 };
 

@@ -431,6 +431,28 @@ BOOST_AUTO_TEST_CASE(a_probe_that_cannot_be_run_is_tried_three_times_a_tick) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_probe_whose_question_or_answer_is_lost_is_asked_again) {
+  for (std::string message : {"run_probe", "probe_outcome"}) {
+    node_world w;
+    sim_profile p;
+    p.ports = {{.port = 8080}};
+    w.world->set_profile("*", p);
+    fault_script deaf(1, {nth_message(1, {.message = message})});
+    w.start_node();
+    w.sim.run_for(100s);
+    w.sim.env()->set_faults(&deaf);
+    json_object readiness{{"httpGet", {{"path", "/"}, {"port", 8080}}}, {"periodSeconds", 5}};
+    w.create(pod_manifest("p", {box("c", {{"readinessProbe", readiness}})}));
+    auto ready = [&] { return w.condition_of("p", "Ready") == "True"; };
+    BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 5s));
+    // It might still come for the probe's own second and ten more: the third tick takes it for lost.
+    BOOST_TEST(!w.wait(ready, 14s), message);
+    BOOST_TEST(w.wait(ready, 2s), message);
+    BOOST_TEST(deaf.met(0) == 1u);
+    w.sim.env()->set_faults(nullptr);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_word_between_node_and_pod_is_said_again) {
   // Every update to the pod is lost for a while, its deletion and its removal included.
   for (auto grace : {int64_t{-1}, int64_t{0}}) {
