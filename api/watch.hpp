@@ -82,6 +82,7 @@ private:
   const std::function<wall_time()> now_;
   std::mutex dirty_mutex_;
   std::set<std::string> dirty_;
+  bool resting_ = false; ///< the loop's other work has its turn
   bool stopped_ = false; ///< guarded by dirty_mutex_: the loop may end before the registry
   std::map<std::string, std::set<std::shared_ptr<watcher>>, std::less<>> watchers_;
   std::map<std::string, cached_batch, std::less<>> batches_;

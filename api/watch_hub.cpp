@@ -6,6 +6,7 @@ namespace {
 
 constexpr size_t batch_limit = 256;
 constexpr size_t max_cached_lines = 1024;
+constexpr std::chrono::milliseconds long_turn{1}, longest_rest{10};
 
 std::string_view name_of(seen_as as) {
   switch (as) {
@@ -56,7 +57,11 @@ void watch_hub::published(const std::string& resource) {
   });
 }
 
+/// Many watchers take long, and what is published meanwhile may take all of the loop: after a long turn
+/// everybody else has a turn, and the watchers get more at once.
 void watch_hub::wake() {
+  if (resting_) return;
+  auto began = std::chrono::steady_clock::now();
   std::set<std::string> resources;
   {
     std::lock_guard guard{dirty_mutex_};
@@ -69,6 +74,15 @@ void watch_hub::wake() {
     for (auto& w : list)
       w->pump();
   }
+  auto took = std::chrono::steady_clock::now() - began;
+  if (took < long_turn) return;
+  resting_ = true;
+  loop_.after(std::min<nanoseconds>(took, longest_rest), [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->resting_ = false;
+    self->wake();
+  });
 }
 
 void watch_hub::add(std::string_view resource, const std::shared_ptr<watcher>& w) {
