@@ -1,6 +1,7 @@
 // pods/eviction: a deletion that leaves word of itself in the pod's conditions, as `kubectl drain` asks for.
 #include "api/delete_options.hpp"
 #include "config/json_access.hpp"
+#include "messages/disruption.hpp"
 #include "messages/pod.hpp"
 
 namespace podium::api {
@@ -55,18 +56,7 @@ bool is_disrupted(const object& of) {
 /// The pod with condition DisruptionTarget. Source: addConditionAndDeletePod.
 json::value marked(const object& of, wall_time now) {
   auto out = of.document();
-  auto& status = config::make_object(out.as_object(), "status");
-  auto& conditions = status["conditions"];
-  if (!conditions.is_array()) conditions = json::array{};
-  auto& list = conditions.get_array();
-  for (auto i = list.begin(); i != list.end();)
-    i = config::text_at(*i, "type") == "DisruptionTarget" ? list.erase(i) : i + 1;
-  list.push_back({{"type", "DisruptionTarget"},
-                  {"status", "True"},
-                  {"lastProbeTime", nullptr},
-                  {"lastTransitionTime", to_rfc3339(now)},
-                  {"reason", "EvictionByEvictionAPI"},
-                  {"message", "Eviction API: evicting"}});
+  mark_disrupted(out.as_object(), "EvictionByEvictionAPI", "Eviction API: evicting", now);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include "actors/node.hpp"
 #include "actors/registry.hpp"
 #include "actors/scheduler.hpp"
+#include "actors/taint_eviction.hpp"
 #include "api/node_ports.hpp"
 #include "api/node_streams.hpp"
 #include "api/node_usage.hpp"
@@ -145,6 +146,7 @@ struct engine::impl {
   event_recorder_actor recorder;
   scheduler_actor scheduler;
   namespace_controller_actor namespaces;
+  taint_eviction_actor taints;
   node_actor node;
   std::unique_ptr<api::server> api;
   std::unique_ptr<http_server> http;
@@ -176,6 +178,7 @@ void engine::impl::start_actors() {
   es.max_count = static_cast<size_t>(settings.events.max_count);
   recorder = spawn_event_recorder(system, env, "recorder", es);
   scheduler = spawn_scheduler(system, env, registry, recorder);
+  taints = spawn_taint_eviction(system, env, registry, recorder);
   namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
   node_context ctx;
   ctx.env = env;
@@ -244,6 +247,7 @@ void engine::impl::watch_actors() {
   watch.watch(recorder, "event recorder");
   watch.watch(scheduler, "scheduler");
   watch.watch(namespaces, "namespace controller");
+  watch.watch(taints, "taint eviction");
   watch.watch(node, "node");
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
@@ -290,11 +294,13 @@ void engine::impl::stop() {
   http.reset();
   api.reset();
   for (auto ref : {caf::actor_cast<caf::actor>(node), caf::actor_cast<caf::actor>(scheduler),
-                   caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(recorder)})
+                   caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(taints),
+                   caf::actor_cast<caf::actor>(recorder)})
     if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   node = nullptr;
   scheduler = nullptr;
   namespaces = nullptr;
+  taints = nullptr;
   recorder = nullptr;
   if (client) client->stop();
   if (runtime) runtime->stop_actors();

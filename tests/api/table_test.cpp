@@ -184,7 +184,9 @@ BOOST_AUTO_TEST_CASE(tables_are_what_kubectl_reads) {
   for (auto& r : all_resources()) {
     BOOST_TEST_CONTEXT(r.qualified()) {
       BOOST_REQUIRE(r.printer);
-      BOOST_TEST(config::type_of(r.gvk()) != nullptr);
+      // Metrics are answers only, and of services there are none: nothing of theirs is ever read.
+      bool is_read = r.allows(api::v_create);
+      if (is_read) BOOST_TEST(config::type_of(r.gvk()) != nullptr);
       auto empty = make("x", R"({"metadata":{"name":"x"}})");
       BOOST_TEST(r.printer->cells(empty, now).size() == r.printer->columns.size());
     }
