@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_persists_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(every_writer_is_noted) {
-  auto by_agent = send("POST", pods, pod_text("p"),
+  auto by_agent = send("POST", pods, pod_text("p", R"({"a":"1"})"),
                        {{"Content-Type", "application/json"}, {"User-Agent", "curl/8.0 (x)"}});
   BOOST_REQUIRE(by_agent.status == 201);
   BOOST_TEST(managers("p") == "curl/Update");

@@ -18,10 +18,10 @@ class Base(DaemonTest):
     """Pods that no node runs: what is tested here is the API."""
 
     def given(self, name, **more):
-        """A manifest of a pod that stays Pending."""
+        """A manifest of a pod that stays Pending, and of which nothing else is written."""
         self.remove_later(name)
         item = pod(name, container(script=SLEEP), **more)
-        item["spec"]["nodeSelector"] = {"no-such": "node"}
+        item["spec"]["schedulerName"] = "nobody"
         return item
 
     def created(self, name, **more):
@@ -349,6 +349,34 @@ class Patch(Base):
         self.daemon.wait_gone("held")
 
 
+class Subresources(Base):
+    @needs_kubectl(1, 24, "older ones know no --subresource")
+    def test_the_status_is_patched_and_replaced(self):
+        self.created("status", labels={"a": "1"})
+        self.kubectl("patch", "pod", "status", "--subresource=status", "--type=merge", "-p",
+                     '{"metadata":{"labels":{"a":"2"}},"status":{"message":"patched"}}')
+        now = self.daemon.pod("status")
+        self.assertEqual(("patched", "1"), (now["status"]["message"], now["metadata"]["labels"]["a"]))
+        self.assertIn("kubectl-patch/Update/status", managers(now))
+        now["status"]["message"] = "replaced"
+        now["metadata"]["labels"]["a"] = "3"
+        self.kubectl("replace", "--subresource=status", "-f", "-", stdin=now)
+        now = self.daemon.pod("status")
+        self.assertEqual(("replaced", "1"), (now["status"]["message"], now["metadata"]["labels"]["a"]))
+        # By the main resource a status is not looked at.
+        self.kubectl("patch", "pod", "status", "--type=merge", "-p", '{"status":{"message":"ignored"}}')
+        self.assertEqual("replaced", self.daemon.pod("status")["status"]["message"])
+
+    @needs_kubectl(1, 32, "older ones apply to no subresource")
+    def test_the_status_is_applied(self):
+        self.created("status-applied")
+        wish = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "status-applied"}, "status": {"message": "applied"}}
+        self.server_apply(wish, "--subresource=status")
+        now = self.daemon.pod("status-applied")
+        self.assertEqual("applied", now["status"]["message"])
+        self.assertEqual({"f:status": {"f:message": {}}}, managers(now)["kubectl/Apply/status"])
+
+
 class SmallChanges(Base):
     def test_label(self):
         self.created("labelled", labels={"a": "1"})
@@ -382,7 +410,7 @@ class SmallChanges(Base):
 
     def test_generated_names(self):
         item = pod("x", container(script=SLEEP))
-        item["spec"]["nodeSelector"] = {"no-such": "node"}
+        item["spec"]["schedulerName"] = "nobody"
         item["metadata"] = {"generateName": "made-"}
         names = [self.kubectl("create", "-f", "-", "-o", "name", stdin=item).out.strip() for _ in range(2)]
         for name in names:
