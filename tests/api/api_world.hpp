@@ -50,7 +50,8 @@ class api_world {
 public:
   explicit api_world(std::shared_ptr<api::pod_streams> streams = nullptr, api::server_settings settings = {},
                      size_t history = 10'000,
-                     const std::function<std::shared_ptr<api::usage_source>(event_loop&)>& usage = {})
+                     const std::function<std::shared_ptr<api::usage_source>(event_loop&)>& usage = {},
+                     std::shared_ptr<api::pod_ports> ports = nullptr)
       : view(std::make_shared<registry_view>(history)) {
     env = std::make_shared<actor_env>(7, epoch_offset());
     registry = spawn_registry(system, env, {spawn_memory_store(system, env), view, {}});
@@ -61,7 +62,7 @@ public:
     };
     server.emplace(api::server_parts{loop, system, env, *view, registry, std::move(streams),
                                      [e = env] { return e->epoch.at(std::chrono::steady_clock::now()); },
-                                     usage ? usage(loop) : nullptr},
+                                     usage ? usage(loop) : nullptr, std::move(ports)},
                    std::move(settings));
     http.emplace(loop, server->handler());
     http->set_gate(server->gate());
