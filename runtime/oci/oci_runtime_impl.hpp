@@ -41,7 +41,7 @@ struct pod_entry {
     oci_runtime::answer<ack> done;
   };
   std::vector<removal> on_removed;
-  std::map<uint64_t, std::function<void()>> on_end; ///< by the id of when_sandbox_ends()
+  std::map<uint64_t, std::function<void()>> on_end;                   ///< by the id of when_sandbox_ends()
   std::map<std::string, std::map<uint32_t, instance_ptr>> containers; ///< by name and attempt
 };
 
