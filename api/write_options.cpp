@@ -3,6 +3,7 @@
 #include "core/time.hpp"
 
 #include <array>
+#include <cstdio>
 
 namespace podium::api {
 namespace {
@@ -51,10 +52,13 @@ void judge_manager(std::string_view manager, bool is_apply, option_causes& out) 
     out.add("FieldValueTooLong", field,
             "Too long: may not be more than " + std::to_string(max_manager_bytes) + " bytes");
   for (size_t i = 0; i < manager.size(); ++i)
-    if (!is_printable(static_cast<unsigned char>(manager[i])))
+    if (auto c = static_cast<unsigned char>(manager[i]); !is_printable(c)) {
+      char code[8];
+      std::snprintf(code, sizeof code, "U+%04X", c);
       return out.add("FieldValueInvalid", field,
-                     "Invalid value: " + in_quotes(manager) + ": should be printable; character "
-                         + std::to_string(i) + " is not");
+                     "Invalid value: " + in_quotes(manager) + ": invalid character " + code + " (at position "
+                         + std::to_string(i) + ")");
+    }
 }
 
 void judge_dry_run(const std::vector<std::string>& values, option_causes& out) {

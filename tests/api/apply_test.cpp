@@ -110,6 +110,16 @@ BOOST_AUTO_TEST_CASE(what_is_no_apply_is_refused) {
            row{"", good, 422,
                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for "
                "apply patch"},
+           row{"fieldManager=a%09b", good, 422,
+               "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Invalid value: \"a\\tb\": invalid "
+               "character "
+               "U+0009 (at position 1)"},
+           row{"fieldManager="
+               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+               good, 422,
+               "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Too long: may not be more than 128 "
+               "bytes"},
            row{"fieldManager=m&force=maybe", good, 400, ""},
            row{"fieldManager=m&dryRun=Some", good, 422,
                "PatchOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: []string{\"Some\"}: "
