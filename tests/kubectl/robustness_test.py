@@ -283,7 +283,7 @@ class Broken(RobustCase):
             (self.YAML, "&a " * 100_000 + "x"),
             (self.JSON, "{" + ",".join(f'"{n}":{n}' for n in range(200_000)) + "}"),
             (self.JSON, "".join('{"%s":' % ("k" * 20_000) for _ in range(90)) + '{' + '"a":1,' * 100_000 + '"b":2}' + "}" * 90),
-            (self.YAML, "".join(" " * depth + "k" * 20_000 + ":\n" for depth in range(90)) + (" " * 90 + "- a\n") * 9_000),
+            (self.YAML, "".join(" " * depth + "k" * 1000 + ":\n" for depth in range(90)) + (" " * 90 + "- a\n") * 9_000),
             (self.YAML, "a: [" + "[]," * 900_000 + "]"),
             (self.YAML, "- a\n" * 700_000),
             (self.YAML, "a: " + "x " * 1_500_000),
