@@ -99,16 +99,12 @@ void drop_other_versions(field_managers& managers, const field_write& by) {
   std::erase_if(managers, [&](auto& m) { return m.api_version != by.gvk.api_version(); });
 }
 
-/// The fields of `set` that this way in may change.
-field_set considered(const field_set& set, const field_write& by) {
-  static const auto bookkeeping = config::make_field_set({"metadata.managedFields"});
-  return config::subtract_trees(config::subtract_trees(set, by.ignored), bookkeeping);
-}
-
+/// What differs, without what this way in does not change.
 config::comparison changes(const json::value& before, const json::value& after, const field_write& by) {
+  static const auto bookkeeping = config::make_field_set({"metadata.managedFields"});
   auto out = config::compare(before, after, *by.type);
   for (auto* set : {&out.added, &out.removed, &out.modified})
-    *set = considered(*set, by);
+    *set = config::subtract_trees(config::subtract_trees(std::move(*set), by.ignored), bookkeeping);
   return out;
 }
 
@@ -117,8 +113,8 @@ void note_update(const config::comparison& change, field_managers& managers, con
   auto taken = change.added;
   config::unite(taken, change.modified);
   for (auto& m : managers)
-    m.fields = config::subtract(config::subtract(m.fields, taken), change.removed);
-  auto own = config::subtract(taken, unowned_fields());
+    m.fields = config::subtract(config::subtract(std::move(m.fields), taken), change.removed);
+  auto own = config::subtract(std::move(taken), unowned_fields());
   field_manager who{by.manager, false, by.gvk.api_version(), by.subresource, by.time, {}};
   if (!own.empty()) {
     auto* known = find_manager(managers, who);

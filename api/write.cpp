@@ -87,9 +87,14 @@ config::field_set filled_by_admission(const config::group_version_kind& gvk, con
 
 /// Takes managedFields out that are no list of entries: they are no mistake of the object ([{}] ends the
 /// book-keeping), and what they mean is track_update()'s to say.
-json::value take_unreadable_managers(json::object& object) {
+json::value take_unreadable_managers(json::object& object, const json::value& before) {
   auto* meta = config::object_at(object, "metadata");
-  if (!meta || !meta->contains("managedFields") || read_managers(object)) return nullptr;
+  auto* entries = meta ? meta->if_contains("managedFields") : nullptr;
+  if (!entries) return nullptr;
+  // Most writes leave them as they are, which are readable.
+  auto* old_meta = config::object_at(before, "metadata");
+  auto* old_entries = old_meta ? old_meta->if_contains("managedFields") : nullptr;
+  if ((old_entries && *old_entries == *entries) || read_managers(object)) return nullptr;
   auto out = std::move(metadata_of(object)["managedFields"]);
   metadata_of(object).erase("managedFields");
   return out;
@@ -141,7 +146,7 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
   if (gvk.kind == "Namespace" && !c.to.sub)
     if (auto* spec = before.as_object().if_contains("spec")) object["spec"] = *spec;
   config::apply_defaults(gvk, after);
-  auto odd = take_unreadable_managers(object);
+  auto odd = take_unreadable_managers(object, before);
   auto causes = config::validate_update(gvk, before, after);
   if (!odd.is_null()) metadata_of(object)["managedFields"] = std::move(odd);
   if (causes.empty()) return {};
@@ -159,7 +164,7 @@ std::optional<failure> check_create(const call& c, json::value& document) {
       return forbidden(c.res(), metadata_text(document.as_object(), "name"), why);
   config::apply_defaults(gvk, document);
   if (gvk.kind == "Pod") config::init_pod_status(document);
-  auto odd = take_unreadable_managers(document.as_object());
+  auto odd = take_unreadable_managers(document.as_object(), nullptr);
   auto causes = config::validate(gvk, document);
   if (!odd.is_null()) metadata_of(document.as_object())["managedFields"] = std::move(odd);
   if (causes.empty()) return {};

@@ -163,27 +163,31 @@ field_set intersect(const field_set& a, const field_set& b) {
   return out;
 }
 
-field_set subtract(const field_set& a, const field_set& b) {
-  field_set out;
-  out.owned = a.owned && !b.owned;
-  for (auto& [element, child] : a.children) {
-    auto* same = b.find(element);
-    auto rest = same ? subtract(child, *same) : child;
-    if (!rest.empty()) out.children.emplace_hint(out.children.end(), element, std::move(rest));
+namespace {
+
+/// Takes the children of `b` out of those of `a`, by `rest_of` for those that both have.
+template <class RestOf>
+void thin_out(field_set& a, const field_set& b, RestOf rest_of) {
+  for (auto& [element, other] : b.children) {
+    auto it = a.children.find(element);
+    if (it == a.children.end()) continue;
+    it->second = rest_of(std::move(it->second), other);
+    if (it->second.empty()) a.children.erase(it);
   }
-  return out;
 }
 
-field_set subtract_trees(const field_set& a, const field_set& b) {
-  field_set out;
-  if (b.owned) return out;
-  out.owned = a.owned;
-  for (auto& [element, child] : a.children) {
-    auto* same = b.find(element);
-    auto rest = same ? subtract_trees(child, *same) : child;
-    if (!rest.empty()) out.children.emplace_hint(out.children.end(), element, std::move(rest));
-  }
-  return out;
+} // namespace
+
+field_set subtract(field_set a, const field_set& b) {
+  a.owned = a.owned && !b.owned;
+  thin_out(a, b, subtract);
+  return a;
+}
+
+field_set subtract_trees(field_set a, const field_set& b) {
+  if (b.owned) return {};
+  thin_out(a, b, subtract_trees);
+  return a;
 }
 
 void each_path(const field_set& set, const std::function<void(const std::string& path)>& f) {

@@ -59,9 +59,9 @@ field_set make_field_set(std::initializer_list<std::string_view> paths);
 void unite(field_set& into, const field_set& other);
 field_set intersect(const field_set& a, const field_set& b);
 /// Without the paths of `b`.
-field_set subtract(const field_set& a, const field_set& b);
+field_set subtract(field_set a, const field_set& b);
 /// Without the paths of `b` and all that lies below them.
-field_set subtract_trees(const field_set& a, const field_set& b);
+field_set subtract_trees(field_set a, const field_set& b);
 
 /// Calls `f` with each path as people read it (".spec.containers[name=\"a\"].image"): the members of a node
 /// first, then what lies below them, as Kubernetes lists conflicts.
