@@ -122,7 +122,12 @@ public:
   void value(const std::string& path, source_position key) {
     space();
     auto here = position();
-    if (bytes_ += path.size(); bytes_ <= max_place_bytes) out_[path] = {key.known() ? key : here, here};
+    // A path repeats all keys above it: when they become too long, what follows has no place.
+    if (bytes_ += path.size(); bytes_ > max_place_bytes) {
+      at_ = text_.size();
+      return;
+    }
+    out_[path] = {key.known() ? key : here, here};
     if (at_ >= text_.size()) return;
     if (text_[at_] == '{')
       members(path);
