@@ -41,8 +41,8 @@ std::string_view default_pull_policy(std::string_view image);
 /// The priority of a built-in priority class ("" has 0), or nothing if there is no such class.
 std::optional<int32_t> priority_of_class(std::string_view name);
 
-/// Why a pod's priority is refused, as Kubernetes' admission says it; "" if it is not. For a pod whose defaults
-/// are not filled in yet.
+/// Why a pod's priority is refused, as Kubernetes' admission says it; "" if it is not. For a pod whose
+/// defaults are not filled in yet.
 std::string refused_priority(const json::value& pod);
 
 } // namespace podium::config
