@@ -176,6 +176,8 @@ server::~server() {
     state->hub->stop();
     state->live.clear();
     state->to_registry.stop();
+    // Calls that wait for a second look keep the state: nobody may look once the runtime goes.
+    state->meter.reset();
     state.reset();
   });
 }

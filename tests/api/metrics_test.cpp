@@ -14,7 +14,7 @@ struct set_usage : api::usage_source {
   explicit set_usage(event_loop& l) : loop(l) {}
   const std::string& node_name() const override { return name; }
   void read(std::vector<usage_target> targets, std::function<void(usage_reading)> done) override {
-    ++looks;
+    if (++looks == 1) first_look.set_value();
     at += step;
     cpu_ns += cpu_step;
     usage_reading out{std::chrono::steady_clock::time_point{at}, usage_counters{"", 2 * cpu_ns, 3 << 20}, {}};
@@ -26,13 +26,22 @@ struct set_usage : api::usage_source {
   event_loop& loop;
   std::string name = "n1", instance = "one";
   int looks = 0;
+  std::promise<void> first_look;
   int64_t cpu_ns = 1'000'000'000, cpu_step = 500'000'000;
   std::chrono::nanoseconds at = 100s, step = 1s;
 };
 
-struct measured_world : api_world {
+struct known_source {
+  set_usage* source = nullptr;
+};
+
+struct measured_world : known_source, api_world {
   measured_world()
-      : api_world(nullptr, {}, 10'000, [](event_loop& l) { return std::make_shared<set_usage>(l); }) {}
+      : api_world(nullptr, {}, 10'000, [this](event_loop& l) {
+          auto made = std::make_shared<set_usage>(l);
+          source = made.get();
+          return made;
+        }) {}
 };
 
 } // namespace
@@ -110,6 +119,17 @@ BOOST_FIXTURE_TEST_CASE(metrics_of_pods_and_nodes, measured_world) {
   auto table = get(path + "/namespaces/default/pods", "application/json;as=Table;v=v1;g=meta.k8s.io");
   BOOST_TEST(table.at("/rows/0/cells")
              == R"(["runs","500m","5Ki",")" + table.at("/rows/0/cells/3") + R"("])");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_ends_between_two_looks_looks_no_more, measured_world) {
+  post("/api/v1/nodes", R"({"kind":"Node","apiVersion":"v1","metadata":{"name":"n1"}})");
+  auto looked = source->first_look.get_future();
+  loop.post([this] {
+    http_fetch fetch;
+    fetch.url = "http://127.0.0.1:" + std::to_string(port) + "/apis/metrics.k8s.io/v1beta1/nodes";
+    client->send(std::move(fetch), [](const caf::expected<http_reply>&) {});
+  });
+  BOOST_TEST((looked.wait_for(30s) == std::future_status::ready));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_server_without_a_node_measures_none, api_world) {
