@@ -153,7 +153,8 @@ BOOST_AUTO_TEST_CASE(no_descriptor_leaks_into_children) {
   // starter.
   auto pipe = make_pipe();
   BOOST_REQUIRE(pipe);
-  auto r = run(shell("for f in /proc/self/fd/*; do readlink $f; done"));
+  // Its own stdin, stdout and stderr are pipes whose other ends may still be open here.
+  auto r = run(shell("for f in /proc/self/fd/*; do case ${f##*/} in [012]) ;; *) readlink $f ;; esac; done"));
   BOOST_REQUIRE(r);
   for (int fd = 3; fd < 256; ++fd) {
     int flags = ::fcntl(fd, F_GETFD);
