@@ -101,17 +101,18 @@ def check_log(api):
 
 
 def check_port_forward(api):
-    running(api, "py-forward", "mkdir /www; echo served > /www/index.html; exec httpd -f -p 8080 -h /www")
-    answer = b""
-    for _ in range(200):  # a running container may not listen yet: then the connection ends with nothing
-        forward = portforward(api.connect_get_namespaced_pod_portforward, "py-forward", NAMESPACE, ports="8080")
-        link = forward.socket(8080)
-        link.setblocking(True)
-        link.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        while chunk := link.recv(4096):
-            answer += chunk
-        if answer:
+    # httpd leaves for the background when it listens.
+    running(api, "py-forward", "mkdir /www; echo served > /www/index.html; httpd -p 8080 -h /www; echo up; trap 'exit 0' TERM; sleep 3600 & wait")
+    for line in watch.Watch().stream(api.read_namespaced_pod_log, "py-forward", NAMESPACE, follow=True):
+        if line == "up":
             break
+    forward = portforward(api.connect_get_namespaced_pod_portforward, "py-forward", NAMESPACE, ports="8080")
+    link = forward.socket(8080)
+    link.setblocking(True)
+    link.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    answer = b""
+    while chunk := link.recv(4096):
+        answer += chunk
     assert answer.endswith(b"served\n"), answer
     assert forward.error(8080) is None
 
