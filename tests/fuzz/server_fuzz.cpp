@@ -5,6 +5,7 @@
 #include "runtime/http/server.hpp"
 #include "runtime/http/websocket.hpp"
 
+#include <openssl/crypto.h>
 #include <string>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -105,6 +106,10 @@ void check_frames(std::string_view text) {
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  // OpenSSL before the server, with its configuration: what the server's thread would make of it outlives
+  // that thread.
+  static const int openssl = OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, nullptr);
+  fuzz::require(openssl == 1, "OpenSSL starts");
   static const target server;
   fuzz::input in{data, std::min<size_t>(size, 16 * 1024)};
   auto websocket = in.choose(2) == 1;
