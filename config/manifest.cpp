@@ -24,7 +24,10 @@ public:
     auto judged = out->object;
     apply_defaults(out->gvk, judged);
     if (auto causes = validate(out->gvk, judged); !causes.empty()) return add(describe(doc, causes));
-    objects.push_back({std::move(out->gvk), std::move(out->object)});
+    auto warnings = warnings_of(out->gvk, judged);
+    for (auto& text : warnings)
+      text = warning_line(doc, text);
+    objects.push_back({std::move(out->gvk), std::move(out->object), std::move(warnings)});
   }
 
 private:
@@ -52,6 +55,12 @@ private:
         out[at.substr(path.size() + 1)] = place;
     }
     return out;
+  }
+
+  /// Kubernetes' warnings begin with the path they are about: "spec.containers[0].env[1]: …".
+  static std::string warning_line(const document& doc, const std::string& text) {
+    auto where = to_string(doc.source, doc.locate(text.substr(0, text.find(':'))).value);
+    return (where.empty() ? "" : where + ": ") + "warning: " + text;
   }
 
   void add(const std::string& text) { problems += (problems.empty() ? "" : "\n") + text; }

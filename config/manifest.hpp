@@ -15,6 +15,7 @@ namespace podium::config {
 struct manifest {
   group_version_kind gvk;
   json::value object;
+  std::vector<std::string> warnings; ///< "file:line:column: warning: …": it is valid, but hardly meant
 };
 
 /// Reads all objects of a file's text. Errors (errc::bad_request or errc::invalid) hold all mistakes of all

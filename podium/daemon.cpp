@@ -1,6 +1,7 @@
 #include "podium/daemon.hpp"
 
 #include "core/error.hpp"
+#include "messages/pod.hpp"
 #include "podium/ending.hpp"
 #include "podium/follow.hpp"
 
@@ -38,6 +39,19 @@ caf::error apply_all(engine& daemon, const daemon_options& options, const ending
   return {};
 }
 
+/// Says what an end that ends no pods leaves behind: whoever pressed Ctrl-C may have thought otherwise.
+void tell_what_runs_on(engine& daemon, line_writer& out) {
+  size_t running = 0;
+  daemon.view().snapshot("pods")->each("", "", "", [&](const object_ref& pod) {
+    auto& phase = pod->as_pod().status.phase;
+    if (phase != "Succeeded" && phase != "Failed") ++running;
+    return true;
+  });
+  if (running > 0)
+    out.add(std::to_string(running) + (running == 1 ? " pod keeps running" : " pods keep running")
+            + ": the next start takes over; podium down, while it runs, ends them");
+}
+
 /// Carries out what the end's cause asks for; the exit code.
 int finish(engine& daemon, end_cause cause, const std::vector<object_key>& applied, const ending& end,
            line_writer& out) {
@@ -49,6 +63,7 @@ int finish(engine& daemon, end_cause cause, const std::vector<object_key>& appli
     through = daemon.remove_all_pods(all_pods_limit, end.hurry());
   }
   if (daemon.failure()) return 1; // the engine has said why
+  if (through && cause != end_cause::down) tell_what_runs_on(daemon, out);
   if (through) return 0;
   if (end.hurry().stop_requested()) return 130;
   return fail("some objects did not go in time; they are deleted by the next start");

@@ -82,7 +82,17 @@ std::string pid_file_of(const config::settings& settings) {
 }
 
 caf::expected<pid_t> running_daemon(const config::settings& settings) {
-  auto none = [&] { return make_error(errc::not_found, "no podium runs on " + settings.run_dir); };
+  auto none = [&] {
+    std::error_code no_directory;
+    auto pods = fs::directory_iterator{settings.data_dir + "/pods", no_directory};
+    auto left = no_directory ? 0 : std::distance(begin(pods), end(pods));
+    return make_error(errc::not_found,
+                      "no podium runs on " + settings.run_dir
+                          + (left > 0 ? "; what it ran may still run (" + std::to_string(left)
+                                            + (left == 1 ? " pod" : " pods")
+                                            + "): start it with podium up, then podium down ends them"
+                                      : ""));
+  };
   auto fd = ::open(pid_file_of(settings).c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return none();
   // A file that can be locked was left by a daemon that is dead: its number may be somebody else's by now.

@@ -102,6 +102,9 @@ int check(const options& o) {
   for (auto& file : o.manifests) {
     auto read = config::load_manifests(file);
     if (read) {
+      for (auto& manifest : *read)
+        for (auto& text : manifest.warnings)
+          std::cerr << text << "\n";
       std::cout << file << ": " << read->size() << " object" << (read->size() == 1 ? "" : "s") << " valid\n";
       continue;
     }

@@ -117,7 +117,12 @@ class Stopped(LifeCase):
         before = identities(daemon)
         uids = [before["stays"][0]]
         self.assertEqual(0, daemon.terminate())
+        daemon.wait_line("1 pod keeps running: ", 10)
         self.assertEqual(1, len(leaks.count(daemon, uids)["conmons"]))
+        down = subprocess.run([str(PODIUM), "down", "--config", str(daemon.config), "--data-dir", str(daemon.data), "--run-dir",
+                               str(daemon.run)], capture_output=True, text=True, timeout=deadline(30), check=False)
+        self.assertEqual(1, down.returncode)
+        self.assertIn("what it ran may still run (1 pod): start it with podium up", down.stderr)
         daemon.start()
         daemon.wait_running("stays")
         self.assertEqual(before, identities(daemon))
@@ -405,6 +410,16 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(1, run.returncode, option)
             self.assertRegex(run.stderr, wrong)
         self.assertFalse(os.path.exists("here"))
+
+    def test_check_says_what_is_valid_but_hardly_meant(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("apiVersion: v1\nkind: Pod\nmetadata: {name: twice}\nspec:\n  containers:\n  - name: c\n    image: busybox\n"
+                       "    env:\n    - {name: A, value: one}\n    - {name: A, value: two}\n")
+            file.flush()
+            run = self.run_podium("check", file.name)
+        self.assertEqual(0, run.returncode, run.stderr)
+        self.assertIn("1 object valid", run.stdout)
+        self.assertRegex(run.stderr, r':10:7: warning: spec\.containers\[0\]\.env\[1\]: hides previous definition of "A"')
 
     def test_help_names_the_commands(self):
         out = self.run_podium("--help").stdout
