@@ -36,7 +36,7 @@ class Commands(CommandTest):
     def test_versions_and_resources(self):
         self.assertRegex(self.kubectl("version").out, r"(?s)Server Version.*v1\.32\.0")
         self.assertEqual(["authentication.k8s.io/v1", "authorization.k8s.io/v1", "coordination.k8s.io/v1", "events.k8s.io/v1",
-                          "metrics.k8s.io/v1beta1", "v1"], self.kubectl("api-versions").out.split())
+                          "metrics.k8s.io/v1beta1", "policy/v1", "v1"], self.kubectl("api-versions").out.split())
         table = self.kubectl("api-resources", "-o", "wide").out
         for line in [r"pods +po +\S* ?v1 +true +Pod", r"nodes +no +v1 +false +Node", r"namespaces +ns", r"leases +",
                      r"selfsubjectaccessreviews +authorization.k8s.io/v1 +false +SelfSubjectAccessReview"]:
@@ -234,8 +234,8 @@ class Commands(CommandTest):
         refused = self.kubectl("drain", node, check=False)
         self.assertIn("cannot delete Pods", refused.err)
         drained = self.kubectl("drain", node, "--force", "--timeout=60s", seconds=90)
-        # 1.20 deletes where discovery names no group policy, and says so.
-        self.assertRegex(drained.out, rf"node/{node} (drained|evicted|deleted)")
+        self.assertRegex(drained.out, rf"node/{node} (drained|evicted)")
+        self.assertIn("pod/evicted evicted\n", drained.out)
         self.assertEqual([], [p["metadata"]["name"] for p in self.daemon.api.get("/api/v1/pods")["items"]])
 
     def test_a_no_execute_taint_takes_pods_away(self):
