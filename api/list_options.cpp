@@ -77,11 +77,14 @@ std::optional<page_token> page_token::decode(std::string_view text) {
 caf::expected<std::optional<uint64_t>> parse_resource_version(const http_query& query) {
   auto text = query.get("resourceVersion").value_or("");
   if (text.empty()) return std::optional<uint64_t>{};
-  auto n = number<uint64_t>(text);
-  if (!n)
-    return make_error(errc::bad_request,
-                      "Invalid value: \"" + std::string{text} + "\": resourceVersion is no number");
-  return n;
+  uint64_t n = 0;
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (ec == std::errc{} && end == text.data() + text.size()) return std::optional{n};
+  auto quoted = json::serialize(json::value(text));
+  auto too_large = ec == std::errc::result_out_of_range && end == text.data() + text.size();
+  return make_error(errc::bad_request, "invalid resource version: resourceVersion: Invalid value: " + quoted
+                                           + ": strconv.ParseUint: parsing " + quoted
+                                           + (too_large ? ": value out of range" : ": invalid syntax"));
 }
 
 caf::expected<std::optional<int64_t>> parse_number(const http_query& query, std::string_view name) {
@@ -104,15 +107,13 @@ outcome<list_options> parse_list_options(const http_query& query) {
   if (!limit) return bad_request(message_of(limit.error()));
   if (limit->value_or(0) < 0) return bad_request("limit: Invalid value: must not be negative");
   out.limit = static_cast<uint64_t>(limit->value_or(0));
-  auto version = parse_resource_version(query);
-  if (!version) return bad_request(message_of(version.error()));
-  out.resource_version = *version;
   config::field_causes causes;
+  auto given = query.get("resourceVersion").value_or("");
   auto match = query.get("resourceVersionMatch").value_or("");
   auto token = query.get("continue").value_or("");
   constexpr auto field = "resourceVersionMatch";
   if (!match.empty()) {
-    if (!out.resource_version)
+    if (given.empty())
       causes.forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided");
     if (!token.empty())
       causes.forbidden(field, "resourceVersionMatch is forbidden when continue is provided");
@@ -122,12 +123,15 @@ outcome<list_options> parse_list_options(const http_query& query) {
       out.match = version_match::not_older_than;
     else
       causes.not_supported(field, match, {"Exact", "NotOlderThan", ""});
-    if (out.match == version_match::exact && out.resource_version == 0)
+    if (out.match == version_match::exact && given == "0")
       causes.forbidden(field, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
   }
   if (query.has("sendInitialEvents"))
     causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
   if (!causes.empty()) return invalid_list_options(causes);
+  auto version = parse_resource_version(query);
+  if (!version) return bad_request(message_of(version.error()));
+  out.resource_version = *version;
   if (token.empty()) return out;
   out.page = page_token::decode(token);
   if (!out.page) return bad_request("continue key is not valid");

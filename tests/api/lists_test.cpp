@@ -62,8 +62,36 @@ BOOST_AUTO_TEST_CASE(options_that_mean_nothing_are_refused_in_kubernetes_words) 
        list
            + "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
              "NotOlderThan"},
-      {"watch=1&sendInitialEvents=true&resourceVersionMatch=Exact", 422, ""},
-      {"resourceVersion=x", 400, ""},
+      {"sendInitialEvents=false&resourceVersionMatch=Exact", 422,
+       list
+           + "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
+             "provided, sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list]"},
+      {"resourceVersionMatch=NotOlderThan&resourceVersion=1&continue=x", 422,
+       list + "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"},
+      {"watch=1&sendInitialEvents=false", 422,
+       list
+           + "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+             "NotOlderThan"},
+      {"watch=1&sendInitialEvents=false&resourceVersion=x", 422, ""}, // the options are judged first
+      {"watch=1&sendInitialEvents=true&resourceVersionMatch=Exact", 422,
+       list
+           + "[resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+             "NotOlderThan, resourceVersionMatch: Unsupported value: \"Exact\": supported values: "
+             "\"NotOlderThan\"]"},
+      {"watch=1&resourceVersionMatch=Exact&resourceVersion=1", 422,
+       list
+           + "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless "
+             "sendInitialEvents is provided, resourceVersionMatch: Unsupported value: \"Exact\": supported "
+             "values: \"NotOlderThan\"]"},
+      {"watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=x", 422,
+       list + "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"},
+      {"watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999999", 504, ""},
+      {"resourceVersion=x", 400,
+       "invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": "
+       "invalid syntax"},
+      {"resourceVersion=99999999999999999999", 400,
+       "invalid resource version: resourceVersion: Invalid value: \"99999999999999999999\": "
+       "strconv.ParseUint: parsing \"99999999999999999999\": value out of range"},
       {"fieldSelector=spec.containers%3Dx", 400, "field label not supported: spec.containers"},
   };
   for (auto& r : rows)
