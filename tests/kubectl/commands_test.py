@@ -210,6 +210,32 @@ class Commands(CommandTest):
         self.assertIn("No resources found", self.kubectl("get", "pods", *space).err)
         self.kubectl("delete", "namespace", space[1], "--wait=false")
 
+    def test_delete_and_its_dependents(self):
+        def owned(name, owner, **more):
+            dependent = pod(name, container(script=SLEEP))
+            dependent["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": owner["metadata"]["name"],
+                                                         "uid": owner["metadata"]["uid"], **more}]
+            return dependent
+
+        for policy in ("background", "foreground", "orphan"):
+            with self.subTest(policy=policy):
+                owner, dependent = f"owner-{policy}", f"dependent-{policy}"
+                self.create(pod(owner, container(script=SLEEP)))
+                self.create(owned(dependent, self.daemon.wait_running(owner), blockOwnerDeletion=True))
+                self.daemon.wait_running(dependent)
+                self.assertRegex(self.kubectl("delete", "pod", owner, f"--cascade={policy}").out, f'pod "{owner}".* deleted')
+                if policy == "foreground":
+                    missing = self.kubectl("get", "pod", dependent, check=False)
+                    self.assertIn("NotFound", missing.err)
+                elif policy == "background":
+                    self.daemon.wait_gone(dependent)
+                else:
+                    left = self.daemon.pod(dependent)["metadata"]
+                    self.assertNotIn("ownerReferences", left)
+                    self.assertNotIn("deletionTimestamp", left)
+        self.create(owned("nobodys", {"metadata": {"name": "never", "uid": "11111111-2222-3333-4444-555555555555"}}))
+        self.daemon.wait_gone("nobodys")
+
     # --- nodes ---
 
     def test_cordon_taint_and_drain(self):
