@@ -1,5 +1,6 @@
 #include "api/list_options.hpp"
 
+#include "api/base64.hpp"
 #include "core/error.hpp"
 
 #include <boost/json.hpp>
@@ -9,38 +10,6 @@ namespace podium::api {
 namespace {
 
 namespace json = boost::json;
-
-constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-std::string base64url(std::string_view in) {
-  std::string out;
-  uint32_t bits = 0;
-  int have = 0;
-  for (unsigned char c : in) {
-    bits = (bits << 8) | c;
-    for (have += 8; have >= 6; have -= 6)
-      out += alphabet[(bits >> (have - 6)) & 63];
-  }
-  if (have > 0) out += alphabet[(bits << (6 - have)) & 63];
-  return out;
-}
-
-std::optional<std::string> from_base64url(std::string_view in) {
-  std::string out;
-  uint32_t bits = 0;
-  int have = 0;
-  for (char c : in) {
-    auto at = std::string_view{alphabet, 64}.find(c);
-    if (at == std::string_view::npos) return {};
-    bits = (bits << 6) | static_cast<uint32_t>(at);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>((bits >> have) & 255);
-    }
-  }
-  return out;
-}
 
 template <class T>
 std::optional<T> number(std::string_view text) {
@@ -52,12 +21,14 @@ std::optional<T> number(std::string_view text) {
 } // namespace
 
 std::string page_token::encode() const {
-  return base64url(json::serialize(json::object{
-      {"v", "podium/1"}, {"rv", resource_version}, {"ns", ns}, {"name", name}, {"served", served}}));
+  return to_base64(
+      json::serialize(json::object{
+          {"v", "podium/1"}, {"rv", resource_version}, {"ns", ns}, {"name", name}, {"served", served}}),
+      base64_form::url);
 }
 
 std::optional<page_token> page_token::decode(std::string_view text) {
-  auto plain = text.size() < 4096 ? from_base64url(text) : std::nullopt;
+  auto plain = text.size() < 4096 ? from_base64(text, base64_form::url) : std::nullopt;
   if (!plain) return {};
   boost::system::error_code ec;
   auto v = json::parse(*plain, ec);
