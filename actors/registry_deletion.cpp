@@ -2,6 +2,7 @@
 #include "actors/document_access.hpp"
 #include "actors/garbage_rules.hpp"
 #include "actors/registry_rules.hpp"
+#include "core/saturating.hpp"
 
 #include <algorithm>
 
@@ -18,7 +19,7 @@ int64_t pod_grace(const json::value& pod, int64_t requested) {
   auto grace = requested;
   if (grace == -1)
     grace = number_at(pod, {"spec", "terminationGracePeriodSeconds"}).value_or(default_seconds);
-  return grace < 0 ? 1 : grace;
+  return grace < 0 ? 1 : bounded_period(grace).count();
 }
 
 /// Marks the document as being deleted at `when`, once.

@@ -58,6 +58,8 @@ BOOST_AUTO_TEST_CASE(deleting_a_pod) {
       {"n", 30, "Running", false, 0, "remove"},       // force
       {"n", 30, "Running", false, -7, "12:00:01/1"},  // negative is one second
       {"n", -5, "Running", false, -1, "12:00:01/1"},
+      {"n", 30, "Running", false, INT64_MAX, "15:14:07/2147483647"}, // as long as clocks can say
+      {"n", INT64_MAX, "Running", false, -1, "15:14:07/2147483647"},
       {"", 30, "Pending", false, -1, "remove"}, // unbound: nobody to wait for
       {"n", 30, "Succeeded", false, -1, "remove"},
       {"n", 30, "Failed", false, 20, "remove"},
