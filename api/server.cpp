@@ -175,6 +175,7 @@ server::~server() {
     state->stopping = true;
     state->hub->stop();
     state->live.clear();
+    state->turns->clear(); // they keep the state
     state->to_registry.stop();
     // Calls that wait for a second look keep the state: nobody may look once the runtime goes.
     state->meter.reset();

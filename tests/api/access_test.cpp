@@ -47,7 +47,9 @@ std::vector<access_policy::rule> some_rules() {
       .users = {"prometheus"}, .verbs = {"get"}, .non_resource_urls = {"/metrics", "/logs/*"}};
   access_policy::rule as{
       .users = {"proxy"}, .verbs = {"impersonate"}, .api_groups = {""}, .resources = {"users"}};
-  return {read, one, status, paths, as};
+  access_policy::rule patch{
+      .users = {"patcher"}, .verbs = {"patch"}, .api_groups = {""}, .resources = {"pods"}};
+  return {read, one, status, paths, as, patch};
 }
 
 api::server_settings with_rules() {
@@ -314,6 +316,28 @@ BOOST_FIXTURE_TEST_CASE(reviews_answer_for_oneself_and_for_others, access_world)
   BOOST_TEST(token("other").at("/status/authenticated") == "false");
   BOOST_TEST(token("").status == 400);
   BOOST_TEST(get("/apis/authentication.k8s.io/v1/tokenreviews").status == 405);
+}
+
+// Source: withAuthorization in the patch handler.
+BOOST_FIXTURE_TEST_CASE(who_may_patch_may_not_therefore_create, access_world) {
+  auto apply = [this](const std::string& query) {
+    return send(
+        "PATCH", pods + "/p?fieldManager=m" + query,
+        R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}})",
+        {{"Impersonate-User", "patcher"}, {"Content-Type", "application/apply-patch+yaml"}});
+  };
+  for (auto query : {"", "&dryRun=All"}) {
+    auto refused = apply(query);
+    BOOST_TEST(refused.status == 403, refused.body);
+    BOOST_TEST(
+        refused.at("/message")
+        == "pods \"p\" is forbidden: User \"patcher\" cannot create resource \"pods\" in API group \"\" in "
+           "the namespace \"default\"");
+  }
+  BOOST_TEST(get(pods + "/p").status == 404);
+  BOOST_REQUIRE(post(pods, pod_text("p")).status == 201);
+  auto taken = apply("&force=true");
+  BOOST_TEST(taken.status == 200, taken.body);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
