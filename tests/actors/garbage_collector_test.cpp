@@ -184,4 +184,39 @@ BOOST_AUTO_TEST_CASE(what_went_unseen_is_found_at_a_start) {
     BOOST_TEST(!find(config(name)), name);
 }
 
+BOOST_AUTO_TEST_CASE(what_the_registry_says_may_be_lost_late_or_doubled) {
+  struct bad_line : fault_filter {
+    mutable random_stream random;
+    explicit bad_line(uint64_t seed) : random(seed) {}
+    fault_verdict judge(std::string_view receiver, const caf::mailbox_element&) const override {
+      if (receiver != "garbage-collector") return {};
+      auto draw = random.below(100);
+      if (draw < 20) return {fault_verdict::kind::drop, {}};
+      if (draw < 40) return {fault_verdict::kind::duplicate, {}};
+      auto ms = random.below(5'000);
+      if (draw < 60) return {fault_verdict::kind::delay, std::chrono::milliseconds{ms}};
+      return {};
+    }
+  };
+  for (uint64_t seed = 1; seed <= 20; ++seed)
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      bad_line faults{seed};
+      env->set_faults(&faults);
+      auto top = make(config("top"));
+      auto middle = make(config("middle"), {owned_by(top, true)});
+      make(config("bottom"), {owned_by(middle, true)});
+      auto lets_go = make(config("lets-go"));
+      make(config("orphan"), {owned_by(lets_go, true)});
+      remove_by(config("top"), "Foreground");
+      remove_by(config("lets-go"), "Orphan");
+      run_for(600s);
+      env->set_faults(nullptr);
+      for (auto name : {"top", "middle", "bottom", "lets-go"})
+        BOOST_TEST(!find(config(name)), name);
+      BOOST_TEST(at(find(config("orphan")), "/metadata/ownerReferences") == "");
+      BOOST_TEST(at(find(config("orphan")), "/metadata/deletionTimestamp") == "");
+      remove(config("orphan"));
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,7 @@
 using namespace podium;
 using namespace podium::test;
 using api::access_policy;
+using api::bearer_token;
 using api::request_attributes;
 using api::user_info;
 
@@ -147,6 +148,26 @@ BOOST_AUTO_TEST_CASE(rules_allow_what_they_say_and_nothing_else) {
   for (auto& r : rows)
     BOOST_TEST_CONTEXT(r.user.name << " " << r.request.method << " " << r.request.path)
   BOOST_TEST(policy.allows(r.user, api::attributes_of(r.request)) == r.allowed);
+}
+
+BOOST_AUTO_TEST_CASE(bearer_tokens_of_headers_and_of_browsers) {
+  auto token_of = [](const header_list& headers, bool upgrade = true) {
+    http_request r;
+    r.is_upgrade = upgrade;
+    if (upgrade) r.headers.add("Upgrade", "websocket");
+    for (auto& [name, value] : headers)
+      r.headers.add(name, value);
+    return bearer_token(r).value_or("none");
+  };
+  const std::string protocols = "Sec-WebSocket-Protocol", prefix = "base64url.bearer.authorization.k8s.io.";
+  BOOST_TEST(token_of({{"Authorization", "bearer secret"}}, false) == "secret");
+  BOOST_TEST(token_of({{"Authorization", "Basic secret"}}, false) == "none");
+  BOOST_TEST(token_of({{protocols, "v4.channel.k8s.io, " + prefix + "c2VjcmV0"}}) == "secret");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0, x"}}) == "secret");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0"}}) == "none");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0, x, " + prefix + "c2VjcmV0"}}) == "none");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0=, x"}}) == "none");
+  BOOST_TEST(token_of({{protocols, "x, " + prefix + "c2VjcmV0"}}, false) == "none");
 }
 
 BOOST_AUTO_TEST_CASE(token_files) {
