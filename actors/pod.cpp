@@ -29,7 +29,11 @@ void pod_supervisor::ended() {
 
 pod_supervisor::behavior_type pod_supervisor::handlers() {
   return {[this](const pod_update& update) { take_update(update); },
-          [this](const container_report& report) { take_report(report); }};
+          [this](const container_report& report) { take_report(report); },
+          [this](const memory_ref<pod_inputs>& inputs) {
+            inputs_ = inputs;
+            step();
+          }};
 }
 
 void pod_supervisor::take_update(const pod_update& update) {

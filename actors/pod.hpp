@@ -49,6 +49,7 @@ private:
   node_actor parent_;
   // Survives a restart in place.
   object_ref object_;
+  memory_ref<pod_inputs> inputs_; ///< what the spec refers to, as it is; null before the first word
   bool removed_ = false;
   pod_memory memory_;
   std::map<std::string, child> containers_;

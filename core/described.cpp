@@ -7,7 +7,7 @@ namespace podium {
 
 std::string json_name(std::string_view member) {
   // Kubernetes writes these words in capitals when they are not the first.
-  static constexpr std::array<std::string_view, 8> acronyms = {"ip",  "ips",  "id",    "pid",
+  static constexpr std::array<std::string_view, 9> acronyms = {"ip",  "ips",  "id",    "pid", "fqdn",
                                                                "ipc", "cidr", "cidrs", "uuid"};
   std::string out;
   bool first = true;

@@ -27,10 +27,21 @@ using container_runtime_actor = caf::typed_actor<
     caf::replies_to<list_runtime>::with<runtime_records>,
     caf::replies_to<get_machine_facts>::with<machine_facts>>;
 
-/// Images of one node: fetch, unpack, look up.
-using image_service_actor = caf::typed_actor<caf::replies_to<inspect_image>::with<image_info>,
-                                             caf::replies_to<pull_image>::with<image_info>,
-                                             caf::replies_to<list_images>::with<image_list>>;
+/// Images of one node: fetch, unpack, look up, remove.
+using image_service_actor =
+    caf::typed_actor<caf::replies_to<inspect_image>::with<image_info>,
+                     caf::replies_to<pull_image>::with<image_info>,
+                     caf::replies_to<list_images>::with<image_list>, caf::replies_to<remove_image>::with<ack>,
+                     caf::replies_to<get_image_disk>::with<image_disk>>;
+
+/// Volumes of one node's pods, and directories of persistent volumes.
+using volume_manager_actor = caf::typed_actor<caf::replies_to<set_volumes>::with<volumes_set>,
+                                              caf::replies_to<remove_volumes>::with<ack>,
+                                              caf::replies_to<get_volume_usage>::with<volume_usage>,
+                                              caf::replies_to<make_volume_directory>::with<volume_directory>>;
+
+/// Signs service account tokens.
+using token_issuer_actor = caf::typed_actor<caf::replies_to<request_token>::with<issued_token>>;
 
 /// Runs probes: exec in the container, HTTP and TCP from the node.
 using probe_executor_actor = caf::typed_actor<caf::replies_to<run_probe>::with<probe_outcome>>;
@@ -83,7 +94,11 @@ using node_actor =
                      caf::replies_to<await_removals>::with<ack>>;
 
 /// One pod: sync, terminating, terminated.
-using pod_actor = caf::typed_actor<caf::reacts_to<pod_update>, caf::reacts_to<container_report>>;
+using pod_actor = caf::typed_actor<caf::reacts_to<pod_update>, caf::reacts_to<container_report>,
+                                   caf::reacts_to<memory_ref<pod_inputs>>>;
+
+/// Follows the objects that a node's pods refer to, by list and watch, and tells each pod of its own.
+using object_follower_actor = caf::typed_actor<caf::reacts_to<follow_objects>>;
 
 /// One container: start, restart by policy with back-off, hooks, kill.
 using container_actor = caf::typed_actor<caf::reacts_to<container_goal>, caf::reacts_to<probe_report>>;

@@ -3,6 +3,7 @@
 #include "core/described.hpp"
 #include "messages/object.hpp"
 #include "messages/runtime.hpp"
+#include "messages/volume_port.hpp"
 
 namespace podium {
 
@@ -94,8 +95,13 @@ struct memory_ref {
 };
 template <class Inspector, class T>
 typename Inspector::result_type inspect(Inspector& f, memory_ref<T>& x) {
-  uint64_t hash = x.ptr ? fnv1a(boost::json::serialize(to_json(*x.ptr))) : 0;
-  return f(caf::meta::type_name("memory"), hash);
+  if constexpr (described<T>) {
+    uint64_t hash = x.ptr ? fnv1a(boost::json::serialize(to_json(*x.ptr))) : 0;
+    return f(caf::meta::type_name("memory"), hash);
+  } else {
+    auto shown = x.ptr ? *x.ptr : T{};
+    return f(caf::meta::type_name("memory"), shown);
+  }
 }
 
 // -- between a node and its pods
@@ -135,10 +141,14 @@ struct container_goal {
   object_ref pod;
   container_wish wish = container_wish::hold;
   std::string pod_ip;
-  int64_t grace_seconds = 30; ///< for stop
-  bool deleting = false;      ///< the pod has a deletionTimestamp
+  int64_t grace_seconds = 30;    ///< for stop
+  bool deleting = false;         ///< the pod has a deletionTimestamp
+  bool hold_signal = false;      ///< for stop: preStop may run, the stop signal waits for others to end first
+  memory_ref<pod_inputs> inputs; ///< what the pod's spec refers to; null: nothing is known yet
+  std::map<std::string, std::string> volumes; ///< where each volume lies on the node, by name
 };
-BOOST_DESCRIBE_STRUCT(container_goal, (), (pod, wish, pod_ip, grace_seconds, deleting))
+BOOST_DESCRIBE_STRUCT(container_goal, (),
+                      (pod, wish, pod_ip, grace_seconds, deleting, hold_signal, inputs, volumes))
 
 /// A container's state, whole, to its pod. `settled`: nothing runs and nothing is to be started.
 struct container_report {
@@ -178,7 +188,8 @@ BOOST_DESCRIBE_STRUCT(probe_report, (), (kind, memory, output))
 struct ensure_image {
   object_ref pod;
   std::string container, image, policy;
+  std::vector<registry_login> logins; ///< from the pod's imagePullSecrets
 };
-BOOST_DESCRIBE_STRUCT(ensure_image, (), (pod, container, image, policy))
+BOOST_DESCRIBE_STRUCT(ensure_image, (), (pod, container, image, policy, logins))
 
 } // namespace podium

@@ -3,6 +3,7 @@
 #include "core/utf8.hpp"
 #include "messages/node.hpp"
 #include "messages/pod.hpp"
+#include "messages/storage.hpp"
 
 namespace podium {
 
@@ -30,22 +31,46 @@ boost::json::value object::document() const {
 }
 
 template <class T>
-const T& object::view(std::shared_ptr<const T>& slot) const {
+const T& object::view() const {
   std::lock_guard guard{mutex_};
-  if (!slot) {
+  if (!view_) {
     auto decoded = std::make_shared<T>();
     from_json(document(), *decoded);
-    slot = std::move(decoded);
+    view_ = std::move(decoded);
   }
-  return *slot;
+  return *static_cast<const T*>(view_.get());
 }
 
 const pod& object::as_pod() const {
-  return view(pod_);
+  return view<pod>();
 }
 
 const node& object::as_node() const {
-  return view(node_);
+  return view<node>();
+}
+
+const config_map& object::as_config_map() const {
+  return view<config_map>();
+}
+
+const secret& object::as_secret() const {
+  return view<secret>();
+}
+
+const service_account& object::as_service_account() const {
+  return view<service_account>();
+}
+
+const persistent_volume& object::as_persistent_volume() const {
+  return view<persistent_volume>();
+}
+
+const persistent_volume_claim& object::as_persistent_volume_claim() const {
+  return view<persistent_volume_claim>();
+}
+
+const storage_class& object::as_storage_class() const {
+  return view<storage_class>();
 }
 
 } // namespace podium

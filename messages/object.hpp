@@ -10,6 +10,12 @@ namespace podium {
 
 struct pod;
 struct node;
+struct config_map;
+struct secret;
+struct service_account;
+struct persistent_volume;
+struct persistent_volume_claim;
+struct storage_class;
 
 /// Where an object lives: the plural resource with its group (`pods`, `leases.coordination.k8s.io`),
 /// namespace ("" for cluster-wide resources) and name.
@@ -35,18 +41,23 @@ public:
   /// The typed view, decoded on first use and kept; only for the resource it belongs to.
   const pod& as_pod() const;
   const node& as_node() const;
+  const config_map& as_config_map() const;
+  const secret& as_secret() const;
+  const service_account& as_service_account() const;
+  const persistent_volume& as_persistent_volume() const;
+  const persistent_volume_claim& as_persistent_volume_claim() const;
+  const storage_class& as_storage_class() const;
 
 private:
   template <class T>
-  const T& view(std::shared_ptr<const T>& slot) const;
+  const T& view() const;
 
   object_key key_;
   uint64_t resource_version_;
   object_meta meta_;
   std::string json_;
   mutable std::mutex mutex_;
-  mutable std::shared_ptr<const pod> pod_;
-  mutable std::shared_ptr<const node> node_;
+  mutable std::shared_ptr<const void> view_; ///< of the one type that belongs to the key's resource
 };
 
 /// An object in a message: shared, shown by identity and version alone.

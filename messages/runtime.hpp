@@ -20,16 +20,30 @@ struct port_mapping {
 };
 BOOST_DESCRIBE_STRUCT(port_mapping, (), (protocol, host_ip, host_port, container_port))
 
+/// What a pod's /etc/resolv.conf says, beside or in place of the node's own.
+struct dns_settings {
+  bool of_node = true; ///< begins with what the node's file says
+  std::vector<std::string> nameservers, searches, options;
+};
+BOOST_DESCRIBE_STRUCT(dns_settings, (), (of_node, nameservers, searches, options))
+
 /// Makes a pod's sandbox: its directory, namespaces, network and cgroup. Idempotent per pod uid.
 struct create_sandbox {
   std::string pod_uid, pod_name, pod_namespace, hostname;
   bool host_network = false, host_pid = false, host_ipc = false, share_process_namespace = false;
   std::vector<port_mapping> ports;
+  std::string
+      domain; ///< "" or what follows the host name in its full name: subdomain.namespace.svc.cluster.local
+  bool set_hostname_as_fqdn = false;
+  std::vector<host_alias> host_aliases;
+  dns_settings dns;
+  std::vector<sysctl> sysctls;
   int64_t cpu_shares = 2, cpu_quota_us = 0, memory_limit_bytes = 0; ///< of the pod's cgroup; 0 is no limit
 };
 BOOST_DESCRIBE_STRUCT(create_sandbox, (),
                       (pod_uid, pod_name, pod_namespace, hostname, host_network, host_pid, host_ipc,
-                       share_process_namespace, ports, cpu_shares, cpu_quota_us, memory_limit_bytes))
+                       share_process_namespace, ports, domain, set_hostname_as_fqdn, host_aliases, dns,
+                       sysctls, cpu_shares, cpu_quota_us, memory_limit_bytes))
 
 struct sandbox_info {
   std::string id, ip; ///< ip "" on the host's network: the node's address is the pod's
@@ -48,12 +62,22 @@ struct remove_sandbox {
 };
 BOOST_DESCRIBE_STRUCT(remove_sandbox, (), (pod_uid, keep_records))
 
+/// One mount into a container's file system.
+struct container_mount {
+  std::string source, destination; ///< on the node; in the container
+  std::string sub_path; ///< below source, resolved so that no link leads out of it; made when absent
+  bool read_only = false;
+  std::string propagation; ///< "" or None, HostToContainer, Bidirectional
+};
+BOOST_DESCRIBE_STRUCT(container_mount, (), (source, destination, sub_path, read_only, propagation))
+
 /// Everything the runtime needs to make one instance of a container. Environment values are already expanded.
 struct create_container {
   container_key key;
   std::string pod_name, pod_namespace, hostname;
   std::string image, image_id;
   container_spec spec;
+  std::vector<container_mount> mounts;
   std::optional<security_context> pod_security;
   bool host_network = false, host_pid = false, host_ipc = false, share_process_namespace = false;
   int64_t cpu_shares = 2, cpu_quota_us = 0, memory_limit_bytes = 0;
@@ -167,19 +191,48 @@ struct inspect_image {
 };
 BOOST_DESCRIBE_STRUCT(inspect_image, (), (image))
 
-/// Fetches and unpacks an image. Errors: image_pull, image_name, no_space.
+/// Who to be at a registry. Source: an entry of a Docker config's `auths`.
+struct registry_login {
+  std::string registry; ///< host[:port][/path]; "" is any
+  std::string username, password, identity_token;
+};
+/// Secrets stay out of traces.
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, registry_login& x) {
+  return f(caf::meta::type_name("registry_login"), x.registry, x.username);
+}
+
+/// Fetches and unpacks an image. The logins that fit its name are tried in turn; without one that fits, who
+/// the node itself is at that registry. Errors: image_pull, image_name, no_space.
 struct pull_image {
   std::string image;
+  std::vector<registry_login> logins;
 };
-BOOST_DESCRIBE_STRUCT(pull_image, (), (image))
+BOOST_DESCRIBE_STRUCT(pull_image, (), (image, logins))
+
+/// Removes an image and the layers that no other has. Error conflict: a container uses it. One that is not
+/// there is removed.
+struct remove_image {
+  std::string id;
+};
+BOOST_DESCRIBE_STRUCT(remove_image, (), (id))
+
+/// Asks how full the disk is that images lie on.
+struct get_image_disk {};
+BOOST_DESCRIBE_STRUCT(get_image_disk, (), ())
+struct image_disk {
+  int64_t capacity_bytes = 0, available_bytes = 0;
+};
+BOOST_DESCRIBE_STRUCT(image_disk, (), (capacity_bytes, available_bytes))
 
 struct image_info {
   std::string id;          ///< sha256:… of the image's configuration
   std::string repo_digest; ///< docker.io/library/busybox@sha256:…, what status.imageID shows
   std::vector<std::string> names;
   int64_t size_bytes = 0;
+  wall_time asked_at; ///< when it was last inspected or pulled; 1970: not since the service began
 };
-BOOST_DESCRIBE_STRUCT(image_info, (), (id, repo_digest, names, size_bytes))
+BOOST_DESCRIBE_STRUCT(image_info, (), (id, repo_digest, names, size_bytes, asked_at))
 
 struct list_images {};
 BOOST_DESCRIBE_STRUCT(list_images, (), ())

@@ -45,6 +45,9 @@ node_settings node_settings_of(const config::settings& from) {
   out.labels = from.node_labels;
   out.crash_loop = back_off_of(from.crash_loop_back_off);
   out.image_pull = back_off_of(from.image_pull_back_off);
+  out.image_gc = {static_cast<int32_t>(from.image_gc.high_threshold_percent),
+                  static_cast<int32_t>(from.image_gc.low_threshold_percent), from.image_gc.min_age,
+                  from.image_gc.period};
   out.minimum_grace = from.grace.minimum;
   out.max_pods = static_cast<int32_t>(from.max_pods);
   return out;
