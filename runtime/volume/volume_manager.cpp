@@ -18,12 +18,12 @@ public:
   /// Runs `work(maker)` after all that came before for the same owner and answers what it gives.
   template <class Reply, class Work>
   void run(const std::string& owner, loop_reply<Reply> reply, Work work) {
-    auto& entry = queues_[owner];
-    if (!entry.queue) entry.queue = std::make_unique<serial_queue>(loop_, pool_);
-    ++entry.waiting;
+    auto& own = queues_[owner];
+    if (!own.queue) own.queue = std::make_unique<serial_queue>(loop_, pool_);
+    ++own.waiting;
     auto result = std::make_shared<std::optional<caf::expected<Reply>>>();
     auto call = [maker = maker_, work = std::move(work)]() -> caf::expected<Reply> { return work(*maker); };
-    bool taken = entry.queue->submit([result, call]() mutable { result->emplace(result_of(call)); },
+    bool taken = own.queue->submit([result, call]() mutable { result->emplace(result_of(call)); },
                                      [self = shared_from_this(), owner, result, reply] {
                                        self->finished(owner);
                                        reply(std::move(**result));
