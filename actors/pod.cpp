@@ -14,6 +14,8 @@ void pod_supervisor::on_start() {
   busy_ = has_sandbox_ = renewing_ = false;
   deadline_ = sandbox_retry_ = teardown_retry_ = 0;
   volume_ = {};
+  for (auto& [where, token] : tokens_)
+    token.asking = false;
   if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
   last_report_.clear();
   judge();

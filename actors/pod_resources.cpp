@@ -1,7 +1,6 @@
 #include "actors/pod_resources.hpp"
 
 #include "actors/pod_inputs.hpp"
-
 #include "core/cgroup_formulas.hpp"
 #include "core/quantity.hpp"
 #include "core/saturating.hpp"
