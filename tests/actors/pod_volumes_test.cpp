@@ -253,6 +253,7 @@ BOOST_AUTO_TEST_CASE(a_volume_beyond_its_limit_evicts_the_pod) {
   BOOST_TEST(w.pod_of("p").status.reason == "Evicted");
   BOOST_TEST(w.pod_of("p").status.message == "Usage of EmptyDir volume \"v\" exceeds the limit \"1Mi\". ");
   BOOST_TEST(w.events_with("Evicted") == 1u);
+  BOOST_TEST(w.condition_of("p", "DisruptionTarget") == "True");
   BOOST_TEST(w.volumes->pods.empty());
 }
 
