@@ -18,7 +18,6 @@ struct node_context {
   event_recorder_actor recorder;
   registry_actor registry;
   store_actor store;
-  token_issuer_actor tokens; ///< null: no tokens are signed here
   clock_time started_at; ///< of the node: probes of a node that just came up are spread
   machine_facts machine; ///< as the runtime told them when the node came up
 };
