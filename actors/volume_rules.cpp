@@ -2,6 +2,7 @@
 
 #include "config/selector.hpp"
 #include "core/quantity.hpp"
+#include "messages/pod.hpp"
 
 #include <algorithm>
 
@@ -289,6 +290,27 @@ step decide_volume(const object_ref& volume, const picture& seen, wall_time now)
   child(root, "spec").erase("claimRef");
   child(child(root, "metadata"), "annotations").erase(bound_by_controller);
   return {kind::update, volume->key(), std::move(document), {}};
+}
+
+claim_verdict judge_pod(const object& pod, const picture& seen) {
+  claim_verdict out;
+  for (auto& v : pod.as_pod().spec.volumes) {
+    if (!v.persistent_volume_claim) continue;
+    auto& name = v.persistent_volume_claim->claim_name;
+    auto said = "persistentvolumeclaim \"" + name + "\"";
+    auto found = seen.claims.find({"persistentvolumeclaims", pod.key().ns, name});
+    if (found == seen.claims.end()) return {true, said + " not found"};
+    auto& claim = found->second->as_persistent_volume_claim();
+    if (claim.metadata.deletion_timestamp) return {true, said + " is being deleted"};
+    if (claim.status.phase == "Lost")
+      return {true, said + " bound to non-existent persistentvolume \"" + claim.spec.volume_name + "\""};
+    if (claim.status.phase == "Bound") continue;
+    out.waits = true;
+    auto* from = class_of(claim, seen);
+    if (!from || from->volume_binding_mode != "WaitForFirstConsumer")
+      out.failure = "pod has unbound immediate PersistentVolumeClaims";
+  }
+  return out;
 }
 
 std::string name_for(const object& claim) {

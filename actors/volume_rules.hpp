@@ -56,6 +56,13 @@ object_ref find_volume(const object& claim, const picture& seen);
 step decide_claim(const object_ref& claim, const picture& seen);
 step decide_volume(const object_ref& volume, const picture& seen, wall_time now);
 
+/// What a pod's claims mean for its placing. `waits` without a failure: soon, nothing is wrong.
+struct claim_verdict {
+  bool waits = false;
+  std::string failure; ///< in the scheduler's words
+};
+claim_verdict judge_pod(const object& pod, const picture& seen);
+
 /// "pvc-<uid>": the name of the volume that is made for a claim.
 std::string name_for(const object& claim);
 /// The volume that is made for a claim, bound to it, on `node`.
