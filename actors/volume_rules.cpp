@@ -55,6 +55,25 @@ const storage_class* class_of(const persistent_volume_claim& claim, const pictur
   return found == seen.classes.end() ? nullptr : &found->second->as_storage_class();
 }
 
+/// The newest class that is marked as the default one; null without any.
+object_ref default_class_of(const picture& seen) {
+  object_ref best;
+  for (auto& [name, ref] : seen.classes) {
+    auto& notes = ref->meta().annotations;
+    auto marked = notes.find("storageclass.kubernetes.io/is-default-class");
+    if (marked == notes.end() || marked->second != "true") continue;
+    if (!best || best->meta().creation_timestamp < ref->meta().creation_timestamp) best = ref;
+  }
+  return best;
+}
+
+/// A claim that came before there was a default class is given it. Source: RetroactiveDefaultStorageClass.
+step with_class(const object_ref& claim, const object_ref& from) {
+  auto document = claim->document();
+  child(document.as_object(), "spec")["storageClassName"] = from->key().name;
+  return {kind::update, claim->key(), std::move(document), {}};
+}
+
 /// The claim's status; nothing to do when it says so already.
 step claim_status(const object_ref& claim, const std::string& phase, const persistent_volume* volume,
                   std::optional<notice> tell = {}) {
@@ -254,6 +273,8 @@ step decide_claim(const object_ref& claim, const picture& seen) {
   if (annotated(*claim, bind_completed)) return decide_bound(claim, seen);
   if (claim->meta().deletion_timestamp) return {};
   if (!view.spec.volume_name.empty()) return decide_named(claim, seen);
+  if (!view.spec.storage_class_name)
+    if (auto best = default_class_of(seen)) return with_class(claim, best);
   auto* from = class_of(view, seen);
   bool waits = from && from->volume_binding_mode == "WaitForFirstConsumer";
   auto volume = find_volume(*claim, seen);
