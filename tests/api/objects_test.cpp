@@ -11,17 +11,17 @@ namespace {
 const std::string base = "/api/v1/namespaces/default";
 
 struct key_file {
-  std::filesystem::path path;
+  std::filesystem::path where;
   std::shared_ptr<const token_keys> keys;
   key_file() {
     char name[] = "/tmp/podium-keys-XXXXXX";
     BOOST_REQUIRE(::mkdtemp(name) != nullptr);
-    path = std::filesystem::path{name} / "sa.key";
-    auto made = token_keys::open(path);
+    where = std::filesystem::path{name} / "sa.key";
+    auto made = token_keys::open(where);
     BOOST_REQUIRE(made);
     keys = *made;
   }
-  ~key_file() { std::filesystem::remove_all(path.parent_path()); }
+  ~key_file() { std::filesystem::remove_all(where.parent_path()); }
 };
 
 api::server_settings with_accounts(const key_file& file) {
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(tokens_that_are_none) {
     BOOST_TEST(!keys->verify(text, now()), text.substr(0, 40));
   BOOST_TEST(bool(keys->verify(token, now())));
   // A key that is read again signs and knows the same tokens; another one does not.
-  BOOST_TEST(bool((*token_keys::open(path))->verify(token, now())));
+  BOOST_TEST(bool((*token_keys::open(where))->verify(token, now())));
   BOOST_TEST(!key_file{}.keys->verify(token, now()));
 }
 
