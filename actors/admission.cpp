@@ -45,7 +45,7 @@ std::string shortage(const char* what, int64_t wanted, int64_t used, int64_t cap
 admission_fault unsupported_feature(const json::value& document) {
   auto* spec = field(document, "spec");
   if (!spec) return {};
-  for (auto* name : {"initContainers", "ephemeralContainers", "volumes", "shareProcessNamespace"})
+  for (auto* name : {"initContainers", "ephemeralContainers", "volumes"})
     if (given(field(*spec, name))) return unsupported(std::string{"spec."} + name);
   auto* containers = field(*spec, "containers");
   if (!containers || !containers->is_array()) return {};

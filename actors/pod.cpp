@@ -132,7 +132,7 @@ void pod_supervisor::make_sandbox() {
         event("Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + message_of(err));
         retry_later(sandbox_retry_);
       },
-      make_create_sandbox(*object_, object_->as_pod()));
+      make_create_sandbox(*object_, object_->as_pod(), ctx_->settings));
 }
 
 /// Source: the kubelet's computePodActions: a sandbox without its network is killed with all in it; whether a

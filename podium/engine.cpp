@@ -45,6 +45,8 @@ node_settings node_settings_of(const config::settings& from) {
   out.crash_loop = back_off_of(from.crash_loop_back_off);
   out.image_pull = back_off_of(from.image_pull_back_off);
   out.minimum_grace = from.grace.minimum;
+  out.cluster_dns = config::addresses_in(from.network.cluster_dns);
+  out.cluster_domain = from.network.cluster_domain;
   out.max_pods = static_cast<int32_t>(from.max_pods);
   return out;
 }

@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(features_that_are_not_served) {
         row{R"({"initContainers":[{"name":"i"}],"containers":[{"name":"c"}]})", "spec.initContainers"},
         row{R"({"initContainers":[],"volumes":[],"containers":[{"name":"c"}]})", ""},
         row{R"({"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"c"}]})", "spec.volumes"},
-        row{R"({"shareProcessNamespace":true,"containers":[]})", "spec.shareProcessNamespace"},
+        row{R"({"shareProcessNamespace":true,"containers":[]})", ""},
         row{R"({"shareProcessNamespace":false,"containers":[]})", ""},
         row{R"({"containers":[{"name":"a"},{"name":"b","env":[{"name":"X","valueFrom":{}}]}]})",
             "spec.containers[1].env.valueFrom"},
@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(sums_do_not_wrap) {
   auto ref = w.create(pod_manifest("p", {boost::json::object{{"name", "c"}}}));
   auto p = ref->as_pod();
   p.spec = spec;
-  auto sandbox = make_create_sandbox(*ref, p);
+  auto sandbox = make_create_sandbox(*ref, p, {});
   BOOST_TEST(sandbox.memory_limit_bytes == most);
   BOOST_TEST(sandbox.cpu_quota_us > 0);
   BOOST_TEST(sandbox.cpu_shares == 262'144);
