@@ -1,6 +1,7 @@
 #include "actors/container.hpp"
 
 #include "actors/restart_rules.hpp"
+#include "core/saturating.hpp"
 
 namespace podium {
 
@@ -107,7 +108,8 @@ void container::kill_for(const std::string& reason, const std::string& message,
   kill.message = message;
   // The pod's deletion wins over everything; a probe's own grace over the pod's.
   auto spec_grace = goal_.pod->as_pod().spec.termination_grace_period_seconds.value_or(30);
-  kill.grace_seconds = goal_.wish == container_wish::stop ? goal_.grace_seconds : grace.value_or(spec_grace);
+  auto seconds = goal_.wish == container_wish::stop ? goal_.grace_seconds : grace.value_or(spec_grace);
+  kill.grace_seconds = bounded_period(seconds).count();
   begin_kill(memory_, kill, wall_now());
   if (fresh && memory_.kill) {
     // What was under way for this instance (its start, its hook) is not waited for.

@@ -1,6 +1,7 @@
 // One instance of a container, from create to its end: what container.cpp's decisions carry out.
 #include "actors/container.hpp"
 #include "actors/pod_resources.hpp"
+#include "core/saturating.hpp"
 
 namespace podium {
 namespace {
@@ -216,7 +217,7 @@ void container::run_hook(const lifecycle_handler& hook, nanoseconds limit,
                          std::function<void(const std::string&)> then) {
   auto failed = [then](const caf::error& err) { then(message_of(err)); };
   if (hook.sleep) {
-    after(std::chrono::seconds{hook.sleep->seconds}, [then] { then({}); });
+    after(bounded_period(hook.sleep->seconds), [then] { then({}); });
   } else if (hook.exec) {
     ask(
         ctx_->runtime, limit + std::chrono::seconds{10},

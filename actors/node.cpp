@@ -5,6 +5,7 @@
 #include "actors/pod.hpp"
 #include "actors/pod_resources.hpp"
 #include "core/saturating.hpp"
+#include "core/utf8.hpp"
 
 namespace podium {
 namespace {
@@ -281,7 +282,7 @@ void node_agent::publish(const std::string& uid) {
 void node_agent::remember(const std::string& uid) {
   auto i = pods_.find(uid);
   if (i == pods_.end() || i->second.storing) return;
-  auto text = boost::json::serialize(to_json(i->second.memory));
+  auto text = to_utf8(boost::json::serialize(to_json(i->second.memory)));
   if (text == i->second.stored) return;
   i->second.storing = true;
   auto done_with = [this, uid](std::string written) {

@@ -1,5 +1,6 @@
 #include "actors/registry_rules.hpp"
 
+#include "actors/document_access.hpp"
 #include "messages/pod.hpp"
 
 #include <algorithm>
@@ -14,41 +15,6 @@ namespace json = boost::json;
 constexpr std::array owned_fields{
     "namespace",         "uid",      "resourceVersion",           "generation", "creationTimestamp",
     "deletionTimestamp", "selfLink", "deletionGracePeriodSeconds"};
-
-/// The object called `name`, made if it is not there. A new member of `parent` ends earlier references into
-/// it.
-json::object& child(json::object& parent, std::string_view name) {
-  auto& value = parent[name];
-  if (!value.is_object()) value = json::object{};
-  return value.get_object();
-}
-
-const json::value* find(const json::value& document, std::initializer_list<std::string_view> path) {
-  auto* at = &document;
-  for (auto name : path) {
-    auto* object = at->if_object();
-    at = object ? object->if_contains(name) : nullptr;
-    if (!at || at->is_null()) return nullptr;
-  }
-  return at;
-}
-
-std::string text_at(const json::value& document, std::initializer_list<std::string_view> path) {
-  auto* value = find(document, path);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string{};
-}
-
-std::optional<int64_t> number_at(const json::value& document, std::initializer_list<std::string_view> path) {
-  auto* value = find(document, path);
-  boost::system::error_code ec;
-  auto number = value ? value->to_number<int64_t>(ec) : 0;
-  return value && !ec ? std::optional{number} : std::nullopt;
-}
-
-bool empty_list(const json::value& document, std::initializer_list<std::string_view> path) {
-  auto* value = find(document, path);
-  return !value || !value->is_array() || value->get_array().empty();
-}
 
 void drop(json::object& object, std::string_view name) {
   object.erase(name);
@@ -87,15 +53,6 @@ bool same_desire(const json::object& a, const json::object& b) {
     return o;
   };
   return plain(a) == plain(b);
-}
-
-void grow_generation(json::object& meta) {
-  if (auto* generation = meta.if_contains("generation"); generation && generation->is_int64())
-    *generation = generation->get_int64() + 1;
-}
-
-bool terminal(std::string_view phase) {
-  return phase == "Succeeded" || phase == "Failed";
 }
 
 std::string in_quotes(std::string_view name) {
@@ -313,80 +270,6 @@ verdict bound(const object& stored, const bind_pod& request, wall_time now) {
   child(after, "spec")["nodeName"] = request.node;
   set_condition(child(after, "status"), scheduled_condition(now));
   return unless_same(before, std::move(after));
-}
-
-namespace {
-
-/// Seconds of grace of a pod's first deletion. Source: podStrategy.CheckGracefulDelete.
-int64_t pod_grace(const json::value& pod, int64_t requested) {
-  constexpr int64_t default_seconds = 30;
-  if (text_at(pod, {"spec", "nodeName"}).empty() || terminal(text_at(pod, {"status", "phase"}))) return 0;
-  auto grace = requested;
-  if (grace == -1)
-    grace = number_at(pod, {"spec", "terminationGracePeriodSeconds"}).value_or(default_seconds);
-  return grace < 0 ? 1 : grace;
-}
-
-/// Marks the document as being deleted at `when`, once.
-void mark_deleted(json::object& document, wall_time when, int64_t grace) {
-  auto& meta = child(document, "metadata");
-  if (!meta.contains("deletionTimestamp")) grow_generation(meta);
-  meta["deletionTimestamp"] = to_rfc3339(when);
-  meta["deletionGracePeriodSeconds"] = grace;
-}
-
-verdict delete_pod(json::value before, const delete_object& request, wall_time now) {
-  auto after = before.get_object();
-  auto held = !empty_list(before, {"metadata", "finalizers"});
-  auto current = number_at(before, {"metadata", "deletionGracePeriodSeconds"});
-  if (auto deletion = parse_rfc3339(text_at(before, {"metadata", "deletionTimestamp"}));
-      deletion && current) {
-    // Under way already: grace can only be made shorter, and unless it is, the first deletion stands.
-    auto grace = request.grace_seconds == -1 ? *current : std::max<int64_t>(request.grace_seconds, 0);
-    if (text_at(before, {"spec", "nodeName"}).empty() || terminal(text_at(before, {"status", "phase"})))
-      grace = 0;
-    if (grace >= *current && *current > 0) return decision{};
-    if (grace == 0 && !held) return decision{outcome::remove, std::move(before)};
-    if (grace >= *current) return decision{};
-    mark_deleted(after, *deletion - std::chrono::seconds{*current - grace}, grace);
-    return unless_same(before, std::move(after));
-  }
-  auto grace = pod_grace(before, request.grace_seconds);
-  if (grace == 0 && !held) return decision{outcome::remove, std::move(before)};
-  mark_deleted(after, now + std::chrono::seconds{grace}, grace);
-  return decision{outcome::write, std::move(after)};
-}
-
-verdict delete_namespace(json::value before, wall_time now, bool empty) {
-  auto after = before.get_object();
-  if (find(before, {"metadata", "deletionTimestamp"})) {
-    if (!empty || !empty_list(before, {"metadata", "finalizers"})) return decision{};
-    child(after, "spec").erase("finalizers");
-    return decision{outcome::remove, std::move(after)};
-  }
-  // A namespace has no grace period: it goes when the last thing in it has gone.
-  child(after, "metadata")["deletionTimestamp"] = to_rfc3339(now);
-  child(after, "status")["phase"] = "Terminating";
-  return decision{outcome::write, std::move(after)};
-}
-
-} // namespace
-
-verdict deleted(const object& stored, const delete_object& request, wall_time now, bool empty_namespace) {
-  if (auto err = update_precondition(stored, request.uid, 0)) return err;
-  if (request.expected_version != 0 && request.expected_version != stored.resource_version())
-    return conflict(stored.key(),
-                    "Precondition failed: ResourceVersion in precondition: "
-                        + std::to_string(request.expected_version)
-                        + ", ResourceVersion in object meta: " + std::to_string(stored.resource_version()));
-  auto before = stored.document();
-  if (stored.key().resource == "pods") return delete_pod(std::move(before), request, now);
-  if (is_namespace(stored.key())) return delete_namespace(std::move(before), now, empty_namespace);
-  if (empty_list(before, {"metadata", "finalizers"})) return decision{outcome::remove, std::move(before)};
-  if (find(before, {"metadata", "deletionTimestamp"})) return decision{};
-  auto after = before.get_object();
-  mark_deleted(after, now, 0);
-  return decision{outcome::write, std::move(after)};
 }
 
 json::value namespace_document(const std::string& name) {

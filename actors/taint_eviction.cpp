@@ -2,6 +2,7 @@
 
 #include "actors/placement.hpp"
 #include "actors/registry_reflector.hpp"
+#include "core/saturating.hpp"
 #include "messages/disruption.hpp"
 #include "messages/pod.hpp"
 
@@ -20,7 +21,7 @@ std::optional<nanoseconds> taint_rules::may_stay(const std::vector<toleration>& 
       if (!placement::tolerates({x}, t)) continue;
       tolerated = true;
       if (!x.toleration_seconds) continue;
-      auto time = std::chrono::seconds{std::max<int64_t>(*x.toleration_seconds, 0)};
+      auto time = bounded_period(*x.toleration_seconds);
       if (!least || time < *least) least = time;
     }
     if (!tolerated) return nanoseconds{0};

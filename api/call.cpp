@@ -38,6 +38,7 @@ snapshot_ptr page_cache::find(std::string_view resource, uint64_t version) const
 server_state::server_state(server_parts p, server_settings s)
     : parts(std::move(p)), settings(std::move(s)),
       to_registry(parts.system, parts.env, parts.loop, parts.registry, settings.write_timeout),
+      turns(std::make_shared<write_turns>(parts.loop)),
       hub(std::make_shared<watch_hub>(parts.loop, parts.view, parts.wall_now)) {
   if (parts.usage) meter = std::make_unique<usage_meter>(parts.loop, parts.usage);
 }

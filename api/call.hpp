@@ -7,6 +7,7 @@
 #include "api/server.hpp"
 #include "api/status.hpp"
 #include "api/usage_meter.hpp"
+#include "api/write_turns.hpp"
 
 #include <atomic>
 #include <list>
@@ -40,6 +41,7 @@ public:
   server_parts parts;
   const server_settings settings;
   gateway to_registry;
+  const std::shared_ptr<write_turns> turns;
   openapi_documents openapi;
   page_cache pages;
   std::unique_ptr<usage_meter> meter; ///< null without a usage_source

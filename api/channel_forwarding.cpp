@@ -24,16 +24,16 @@ private:
 class channel_forwarding : public forwarding {
 public:
   channel_forwarding(std::shared_ptr<server_state> state, std::string pod_uid,
-                     std::shared_ptr<websocket> socket, const std::vector<uint16_t>& numbers)
-      : forwarding(std::move(state), std::move(pod_uid)), socket_(std::move(socket)) {
+                     std::shared_ptr<websocket> socket, channel_protocol protocol,
+                     const std::vector<uint16_t>& numbers)
+      : forwarding(std::move(state), std::move(pod_uid)), socket_(std::move(socket)), protocol_(protocol) {
     for (auto number : numbers)
       ports_.push_back({number, nullptr, false});
   }
 
   bool say(size_t channel, std::string_view bytes) {
-    std::string frame(1, static_cast<char>(channel));
-    frame += bytes;
-    return socket_->send_binary(frame);
+    return socket_->send(protocol_.text ? websocket_opcode::text : websocket_opcode::binary,
+                         channel_message(protocol_, static_cast<uint8_t>(channel), bytes));
   }
   /// The socket is one for all ports: the slowest holds the others up.
   void pause(size_t index, bool paused) {
@@ -78,7 +78,9 @@ private:
     bool paused;
   };
 
-  void received(std::string_view message) {
+  void received(std::string_view received) {
+    std::string room;
+    auto message = binary_message(protocol_, received, room).value_or("");
     if (message.size() < 2) return;
     auto channel = static_cast<uint8_t>(message.front());
     if (channel % 2 == 1 || channel / 2 >= ports_.size()) return; // nobody writes errors to us
@@ -97,6 +99,7 @@ private:
   }
 
   const std::shared_ptr<websocket> socket_;
+  const channel_protocol protocol_;
   std::vector<port> ports_;
 };
 
@@ -120,8 +123,9 @@ void channel_client::resume() {
 
 std::shared_ptr<forwarding> make_channel_forwarding(std::shared_ptr<server_state> state, std::string pod_uid,
                                                     std::shared_ptr<websocket> socket,
-                                                    std::vector<uint16_t> ports) {
-  return std::make_shared<channel_forwarding>(std::move(state), std::move(pod_uid), std::move(socket), ports);
+                                                    channel_protocol protocol, std::vector<uint16_t> ports) {
+  return std::make_shared<channel_forwarding>(std::move(state), std::move(pod_uid), std::move(socket),
+                                              protocol, ports);
 }
 
 } // namespace podium::api

@@ -27,8 +27,9 @@ std::optional<failure> check_propagation(const std::string& policy, bool orphans
   return causes.empty() ? std::nullopt : std::optional{invalid_options(causes)};
 }
 
-std::string policy_of_orphans(bool orphans) {
-  return orphans ? "Orphan" : "Background";
+void take_orphans(bool orphans, delete_options& out) {
+  out.propagation = orphans ? "Orphan" : "Background";
+  out.orphans_refused = !orphans;
 }
 
 /// A negative grace period is one second, as Kubernetes reads it.
@@ -45,15 +46,10 @@ std::optional<failure> take_delete_options(const json::object& from, delete_opti
   bool orphans_named = config::has(from, "orphanDependents");
   if (auto f = check_propagation(policy, orphans_named)) return f;
   if (!policy.empty()) out.propagation = policy;
-  if (orphans_named) out.propagation = policy_of_orphans(config::bool_at(from, "orphanDependents"));
+  if (orphans_named) take_orphans(config::bool_at(from, "orphanDependents"), out);
   if (auto* pre = config::object_at(from, "preconditions")) {
-    out.uid = config::text_at(*pre, "uid");
-    if (auto version = config::text_at(*pre, "resourceVersion"); !version.empty()) {
-      auto [end, ec] = std::from_chars(version.data(), version.data() + version.size(), out.version);
-      // A version that is no number is nobody's.
-      if (ec != std::errc{} || end != version.data() + version.size() || out.version == 0)
-        out.version = std::numeric_limits<uint64_t>::max();
-    }
+    if (config::has(*pre, "uid")) out.uid = config::text_at(*pre, "uid");
+    if (config::has(*pre, "resourceVersion")) out.version = config::text_at(*pre, "resourceVersion");
   }
   for (auto& item : config::list_at(from, "dryRun")) {
     if (item == json::value("All")) {
@@ -79,7 +75,7 @@ outcome<delete_options> read_delete_options(call& c) {
   auto policy = std::string{query.get("propagationPolicy").value_or("")};
   if (auto f = check_propagation(policy, query.has("orphanDependents"))) return std::move(*f);
   out.propagation = policy;
-  if (query.has("orphanDependents")) out.propagation = policy_of_orphans(query.flag("orphanDependents"));
+  if (query.has("orphanDependents")) take_orphans(query.flag("orphanDependents"), out);
   if (c.request().body.empty()) return out;
   auto body = read_object(c, {"", "v1", "DeleteOptions"});
   if (auto* f = std::get_if<failure>(&body)) return std::move(*f);
@@ -87,8 +83,34 @@ outcome<delete_options> read_delete_options(call& c) {
   return out;
 }
 
+std::optional<failure> unmet_precondition(const resource& r, const delete_options& options,
+                                          const object& current) {
+  auto version = std::to_string(current.resource_version());
+  auto wrong_uid = options.uid && *options.uid != current.uid();
+  if (!wrong_uid && (!options.version || *options.version == version)) return {};
+  std::string what = wrong_uid ? "UID" : "ResourceVersion";
+  auto& given = wrong_uid ? *options.uid : *options.version;
+  auto& is = wrong_uid ? current.uid() : version;
+  if (r.stored_as == "namespaces")
+    return conflict(r, current.key().name,
+                    "Precondition failed: " + what + " in precondition: " + given + ", " + what
+                        + " in object meta: " + is);
+  config::status_subject about{current.key().name, std::string{r.group}, std::string{r.kind}, {}};
+  return failure{config::make_conflict_status(
+      about, "the " + what + " in the precondition (" + given + ") does not match the " + what
+                 + " in record (" + is + "). The object might have been "
+                 + (wrong_uid ? "deleted and then recreated" : "modified"))};
+}
+
 delete_object delete_request(const delete_options& o, object_key key) {
-  return {std::move(key), o.grace_seconds, o.uid, o.version, o.propagation, o.dry_run};
+  uint64_t version = 0;
+  if (o.version) {
+    auto end = o.version->data() + o.version->size();
+    auto parsed = std::from_chars(o.version->data(), end, version);
+    if (parsed.ec != std::errc{} || parsed.ptr != end || version == 0)
+      version = std::numeric_limits<uint64_t>::max(); // no object's
+  }
+  return {std::move(key), o.grace_seconds, o.uid.value_or(""), version, o.propagation, o.dry_run};
 }
 
 } // namespace podium::api

@@ -64,10 +64,9 @@ void evict(const std::shared_ptr<eviction>& e) {
   auto& c = *e->c;
   auto current = c.snapshot()->find(c.to.ns, c.to.name);
   if (!current) return c.fail(not_found(c.res(), c.to.name));
-  if (!is_disrupted(*current) || e->options.dry_run) return remove(e);
   // The mark changes the version: preconditions are judged on what was there before it.
-  if (e->options.version != 0 && e->options.version != current->resource_version()) return remove(e);
-  if (!e->options.uid.empty() && e->options.uid != current->uid()) return remove(e);
+  if (auto f = unmet_precondition(c.res(), e->options, *current)) return c.fail(*f);
+  if (!is_disrupted(*current) || e->options.dry_run) return remove(e);
   update_object mark{e->key(),
                      make_document(marked(*current, c.state->now())),
                      update_part::status,
@@ -77,7 +76,7 @@ void evict(const std::shared_ptr<eviction>& e) {
   c.state->to_registry.call(std::move(mark), [e](caf::expected<delete_result> result) {
     if (!result && code_of(result.error()) == errc::conflict && --e->left > 0) return evict(e);
     if (!result) return e->c->fail(result.error());
-    if (e->options.version != 0) e->options.version = result->object->resource_version();
+    if (e->options.version) e->options.version = std::to_string(result->object->resource_version());
     remove(e);
   });
 }

@@ -1,5 +1,6 @@
 #include "api/list_options.hpp"
 
+#include "api/base64.hpp"
 #include "core/error.hpp"
 
 #include <boost/json.hpp>
@@ -9,38 +10,6 @@ namespace podium::api {
 namespace {
 
 namespace json = boost::json;
-
-constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-std::string base64url(std::string_view in) {
-  std::string out;
-  uint32_t bits = 0;
-  int have = 0;
-  for (unsigned char c : in) {
-    bits = (bits << 8) | c;
-    for (have += 8; have >= 6; have -= 6)
-      out += alphabet[(bits >> (have - 6)) & 63];
-  }
-  if (have > 0) out += alphabet[(bits << (6 - have)) & 63];
-  return out;
-}
-
-std::optional<std::string> from_base64url(std::string_view in) {
-  std::string out;
-  uint32_t bits = 0;
-  int have = 0;
-  for (char c : in) {
-    auto at = std::string_view{alphabet, 64}.find(c);
-    if (at == std::string_view::npos) return {};
-    bits = (bits << 6) | static_cast<uint32_t>(at);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>((bits >> have) & 255);
-    }
-  }
-  return out;
-}
 
 template <class T>
 std::optional<T> number(std::string_view text) {
@@ -52,12 +21,14 @@ std::optional<T> number(std::string_view text) {
 } // namespace
 
 std::string page_token::encode() const {
-  return base64url(json::serialize(json::object{
-      {"v", "podium/1"}, {"rv", resource_version}, {"ns", ns}, {"name", name}, {"served", served}}));
+  return to_base64(
+      json::serialize(json::object{
+          {"v", "podium/1"}, {"rv", resource_version}, {"ns", ns}, {"name", name}, {"served", served}}),
+      base64_form::url);
 }
 
 std::optional<page_token> page_token::decode(std::string_view text) {
-  auto plain = text.size() < 4096 ? from_base64url(text) : std::nullopt;
+  auto plain = text.size() < 4096 ? from_base64(text, base64_form::url) : std::nullopt;
   if (!plain) return {};
   boost::system::error_code ec;
   auto v = json::parse(*plain, ec);
@@ -77,11 +48,14 @@ std::optional<page_token> page_token::decode(std::string_view text) {
 caf::expected<std::optional<uint64_t>> parse_resource_version(const http_query& query) {
   auto text = query.get("resourceVersion").value_or("");
   if (text.empty()) return std::optional<uint64_t>{};
-  auto n = number<uint64_t>(text);
-  if (!n)
-    return make_error(errc::bad_request,
-                      "Invalid value: \"" + std::string{text} + "\": resourceVersion is no number");
-  return n;
+  uint64_t n = 0;
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (ec == std::errc{} && end == text.data() + text.size()) return std::optional{n};
+  auto quoted = json::serialize(json::value(text));
+  auto too_large = ec == std::errc::result_out_of_range && end == text.data() + text.size();
+  return make_error(errc::bad_request, "invalid resource version: resourceVersion: Invalid value: " + quoted
+                                           + ": strconv.ParseUint: parsing " + quoted
+                                           + (too_large ? ": value out of range" : ": invalid syntax"));
 }
 
 caf::expected<std::optional<int64_t>> parse_number(const http_query& query, std::string_view name) {
@@ -104,15 +78,13 @@ outcome<list_options> parse_list_options(const http_query& query) {
   if (!limit) return bad_request(message_of(limit.error()));
   if (limit->value_or(0) < 0) return bad_request("limit: Invalid value: must not be negative");
   out.limit = static_cast<uint64_t>(limit->value_or(0));
-  auto version = parse_resource_version(query);
-  if (!version) return bad_request(message_of(version.error()));
-  out.resource_version = *version;
   config::field_causes causes;
+  auto given = query.get("resourceVersion").value_or("");
   auto match = query.get("resourceVersionMatch").value_or("");
   auto token = query.get("continue").value_or("");
   constexpr auto field = "resourceVersionMatch";
   if (!match.empty()) {
-    if (!out.resource_version)
+    if (given.empty())
       causes.forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided");
     if (!token.empty())
       causes.forbidden(field, "resourceVersionMatch is forbidden when continue is provided");
@@ -122,12 +94,15 @@ outcome<list_options> parse_list_options(const http_query& query) {
       out.match = version_match::not_older_than;
     else
       causes.not_supported(field, match, {"Exact", "NotOlderThan", ""});
-    if (out.match == version_match::exact && out.resource_version == 0)
+    if (out.match == version_match::exact && given == "0")
       causes.forbidden(field, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
   }
   if (query.has("sendInitialEvents"))
     causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
   if (!causes.empty()) return invalid_list_options(causes);
+  auto version = parse_resource_version(query);
+  if (!version) return bad_request(message_of(version.error()));
+  out.resource_version = *version;
   if (token.empty()) return out;
   out.page = page_token::decode(token);
   if (!out.page) return bad_request("continue key is not valid");

@@ -9,12 +9,12 @@ namespace {
 constexpr std::string_view tunnel_protocol = "SPDY/3.1+portforward.k8s.io";
 const std::vector<std::string_view> spdy_protocols{"portforward.k8s.io"};
 const std::vector<std::string_view> websocket_protocols{tunnel_protocol, "v5.channel.k8s.io",
-                                                        "v4.channel.k8s.io"};
-/// A channel's number is one byte, and each port has two.
-constexpr size_t max_ports = 64;
+                                                        "v4.channel.k8s.io", "v4.base64.channel.k8s.io"};
+/// A channel's number is one byte, in base64 protocols a character's; and each port has two.
+constexpr size_t max_ports = 64, max_text_ports = 40;
 
 /// The query of the channel protocol: `ports=80,81`, `ports=80&ports=81`.
-outcome<std::vector<uint16_t>> read_ports(const http_query& query) {
+outcome<std::vector<uint16_t>> read_ports(const http_query& query, size_t most) {
   std::vector<uint16_t> out;
   auto lists = query.get_all("ports");
   if (lists.empty()) return bad_request("query parameter \"ports\" is required");
@@ -25,8 +25,8 @@ outcome<std::vector<uint16_t>> read_ports(const http_query& query) {
       auto one = parse_port(list.substr(at, end - at));
       if (!one.error.empty()) return bad_request(one.error);
       out.push_back(one.port);
-      if (out.size() > max_ports)
-        return bad_request("at most " + std::to_string(max_ports) + " ports can be forwarded at a time");
+      if (out.size() > most)
+        return bad_request("at most " + std::to_string(most) + " ports can be forwarded at a time");
       at = end + 1;
     }
   }
@@ -45,26 +45,22 @@ std::optional<failure> check(const call& c, const pod& p) {
 }
 
 std::shared_ptr<forwarding> accept_websocket(const call& c, const std::string& uid) {
-  auto protocol = choose_subprotocol(c.request().headers.get("Sec-WebSocket-Protocol"), websocket_protocols);
-  if (protocol.empty()) {
-    refuse_stream(c, 400,
-                  "none of the offered WebSocket protocols is served: " + std::string{tunnel_protocol}
-                      + ", v5.channel.k8s.io, v4.channel.k8s.io");
-    return nullptr;
-  }
+  auto protocol = accept_channel_protocol(c, websocket_protocols);
+  if (!protocol) return nullptr;
+  auto channels = channel_protocol_of(*protocol);
   std::vector<uint16_t> ports;
-  if (protocol != tunnel_protocol) {
-    auto read = read_ports(c.query());
+  if (*protocol != tunnel_protocol) {
+    auto read = read_ports(c.query(), channels.text ? max_text_ports : max_ports);
     if (auto* f = std::get_if<failure>(&read)) {
       refuse_stream(c, f->code(), f->status.body.at("message").as_string().c_str());
       return nullptr;
     }
     ports = std::get<std::vector<uint16_t>>(std::move(read));
   }
-  auto socket = c.exchange->accept_websocket(protocol);
+  auto socket = c.exchange->accept_websocket(*protocol);
   if (!socket) return nullptr;
-  if (protocol != tunnel_protocol)
-    return make_channel_forwarding(c.state, uid, std::move(socket), std::move(ports));
+  if (*protocol != tunnel_protocol)
+    return make_channel_forwarding(c.state, uid, std::move(socket), channels, std::move(ports));
   return make_spdy_forwarding(c.state, uid, spdy_session::make(make_websocket_tunnel(std::move(socket))));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "api/call.hpp"
 #include "api/forwarded_port.hpp"
+#include "api/session_protocol.hpp"
 #include "runtime/http/spdy_session.hpp"
 #include "runtime/http/websocket.hpp"
 
@@ -41,9 +42,9 @@ private:
 std::shared_ptr<forwarding> make_spdy_forwarding(std::shared_ptr<server_state> state, std::string pod_uid,
                                                  std::shared_ptr<spdy_session> session);
 
-/// v4.channel.k8s.io: channel 2i is the i-th port's data, 2i + 1 its error; one connection a port.
+/// The channel protocols: channel 2i is the i-th port's data, 2i + 1 its error; one connection a port.
 std::shared_ptr<forwarding> make_channel_forwarding(std::shared_ptr<server_state> state, std::string pod_uid,
                                                     std::shared_ptr<websocket> socket,
-                                                    std::vector<uint16_t> ports);
+                                                    channel_protocol protocol, std::vector<uint16_t> ports);
 
 } // namespace podium::api

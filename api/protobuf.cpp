@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "core/utf8.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -177,7 +178,7 @@ void decoder::add_map_entry(json::object& out, const schema_field& field, const 
   json::value entry = field.kind == value_kind::string ? json::value("") : json::value(nullptr);
   reader r{raw.bytes};
   while (auto part = r.next()) {
-    if (part->number == 1) key = part->bytes;
+    if (part->number == 1) key = to_utf8(std::string{part->bytes});
     if (part->number == 2) entry = value(field, *part, depth);
   }
   failed = failed || r.broken();
@@ -187,7 +188,7 @@ void decoder::add_map_entry(json::object& out, const schema_field& field, const 
 json::value decoder::value(const schema_field& field, const raw_field& raw, int depth) {
   switch (field.kind) {
   case value_kind::string:
-    return json::value(raw.bytes);
+    return json::value(to_utf8(std::string{raw.bytes}));
   case value_kind::boolean:
     return raw.number_value != 0;
   case value_kind::int32:
@@ -235,7 +236,7 @@ json::value decoder::int_or_string(std::string_view bytes) {
   while (auto raw = r.next()) {
     if (raw->number == 1) type = static_cast<int64_t>(raw->number_value);
     if (raw->number == 2) number = static_cast<int32_t>(raw->number_value);
-    if (raw->number == 3) text = raw->bytes;
+    if (raw->number == 3) text = to_utf8(std::string{raw->bytes});
   }
   failed = failed || r.broken();
   return type == 1 ? json::value(text) : json::value(number);
@@ -250,7 +251,7 @@ json::array decoder::texts(std::string_view bytes) {
   json::array out;
   reader r{bytes};
   while (auto raw = r.next())
-    if (raw->number == 1) out.emplace_back(raw->bytes);
+    if (raw->number == 1) out.emplace_back(to_utf8(std::string{raw->bytes}));
   failed = failed || r.broken();
   return out;
 }

@@ -1,6 +1,7 @@
 // Questions about access: who am I, may I, what may I; may he, whose token is this. Nothing is stored.
 #include "api/body.hpp"
 #include "config/json_access.hpp"
+#include "core/utf8.hpp"
 
 namespace podium::api {
 namespace {
@@ -122,7 +123,7 @@ void serve_review(const call_ptr& c) {
   if (auto* f = std::get_if<failure>(&status)) return c->fail(*f);
   metadata_of(review).emplace("creationTimestamp", nullptr);
   review["status"] = std::move(std::get<json::object>(status));
-  c->answer(201, json::serialize(review) + "\n");
+  c->answer(201, to_utf8(json::serialize(review) + "\n")); // names come from headers, too
 }
 
 } // namespace podium::api

@@ -1,5 +1,6 @@
 #include "api/server.hpp"
 
+#include "api/base64.hpp"
 #include "api/call.hpp"
 #include "api/watch.hpp"
 
@@ -140,6 +141,24 @@ gate_verdict judge(const server_state& state, const http_request& request) {
 
 } // namespace
 
+std::optional<std::string> bearer_token(const http_request& request) {
+  constexpr std::string_view scheme = "Bearer ", prefix = "base64url.bearer.authorization.k8s.io.";
+  auto header = request.headers.get("Authorization");
+  if (header.size() > scheme.size() && equal_ignoring_case(header.substr(0, scheme.size()), scheme))
+    return std::string{header.substr(scheme.size())};
+  if (!request.wants_upgrade("websocket")) return {};
+  std::optional<std::string> out;
+  auto protocols = split_list(request.headers.get("Sec-WebSocket-Protocol"));
+  for (auto& name : protocols) {
+    if (!name.starts_with(prefix)) continue;
+    if (out) return {};
+    out = from_base64(std::string_view{name}.substr(prefix.size()), base64_form::url);
+    if (!out) return {};
+  }
+  // The token is not echoed: another protocol must be there to be.
+  return protocols.size() > 1 ? out : std::nullopt;
+}
+
 authenticator certificate_authenticator(token_lookup token) {
   return [token = std::move(token)](const http_request& request) -> std::optional<user_info> {
     user_info user;
@@ -147,12 +166,9 @@ authenticator certificate_authenticator(token_lookup token) {
       user.name = request.peer.common_name;
       user.groups = request.peer.organizations;
     } else {
-      constexpr std::string_view scheme = "Bearer ";
-      auto header = request.headers.get("Authorization");
-      if (!token || header.size() <= scheme.size()
-          || !equal_ignoring_case(header.substr(0, scheme.size()), scheme))
-        return {};
-      auto known = token(header.substr(scheme.size()));
+      auto bearer = token ? bearer_token(request) : std::nullopt;
+      if (!bearer) return {};
+      auto known = token(*bearer);
       if (!known) return {};
       user = std::move(*known);
     }
@@ -175,6 +191,7 @@ server::~server() {
     state->stopping = true;
     state->hub->stop();
     state->live.clear();
+    state->turns->clear(); // they keep the state
     state->to_registry.stop();
     // Calls that wait for a second look keep the state: nobody may look once the runtime goes.
     state->meter.reset();

@@ -23,6 +23,11 @@ using authenticator = std::function<std::optional<user_info>(const http_request&
 /// Whose bearer token it is; nothing when it is nobody's.
 using token_lookup = std::function<std::optional<user_info>(std::string_view token)>;
 
+/// The bearer token of a request: of its Authorization header, or, since a browser's WebSocket cannot set
+/// one, of a subprotocol base64url.bearer.authorization.k8s.io.TOKEN beside another one. Nothing when there
+/// is none, or more than one. Source: ProtocolAuthenticator.
+std::optional<std::string> bearer_token(const http_request& request);
+
 /// A verified client certificate: CN is the user, each O a group. Without one `token`, if given, is asked
 /// about the bearer token.
 authenticator certificate_authenticator(token_lookup token = {});

@@ -31,8 +31,10 @@ public:
   virtual void resume_input() = 0;
 };
 
-/// For v4 and v5.channel.k8s.io.
-std::shared_ptr<session_carrier> make_websocket_carrier(std::shared_ptr<websocket> socket);
+/// The channel protocols that exec and attach speak over a WebSocket, the newest first.
+const std::vector<std::string_view>& websocket_session_protocols();
+std::shared_ptr<session_carrier> make_websocket_carrier(std::shared_ptr<websocket> socket,
+                                                        channel_protocol protocol);
 
 /// For the SPDY protocols, the newest first.
 const std::vector<std::string_view>& spdy_session_protocols();

@@ -1,12 +1,45 @@
 #include "api/session_protocol.hpp"
 
+#include "api/base64.hpp"
 #include "core/error.hpp"
+#include "runtime/http/websocket.hpp"
 
 #include <boost/json.hpp>
 
 namespace podium::api {
 
 namespace json = boost::json;
+
+channel_protocol channel_protocol_of(std::string_view name) {
+  return {name.find("base64.") != name.npos, name.starts_with("v4.") || name.starts_with("v5.")};
+}
+
+std::optional<std::string> choose_channel_protocol(std::string_view offered,
+                                                   const std::vector<std::string_view>& known) {
+  if (offered.empty()) return std::string{};
+  auto chosen = choose_subprotocol(offered, known);
+  return chosen.empty() ? std::nullopt : std::optional{std::move(chosen)};
+}
+
+std::string channel_message(const channel_protocol& p, uint8_t to, std::string_view bytes) {
+  std::string out(1, static_cast<char>(p.text ? '0' + to : to));
+  if (p.text)
+    out += to_base64(bytes, base64_form::standard);
+  else
+    out += bytes;
+  return out;
+}
+
+std::optional<std::string_view> binary_message(const channel_protocol& p, std::string_view message,
+                                               std::string& room) {
+  if (!p.text) return message;
+  if (message.empty() || message.front() < '0') return {};
+  auto bytes = from_base64(message.substr(1), base64_form::standard);
+  if (!bytes) return {};
+  room.assign(1, static_cast<char>(message.front() - '0'));
+  room += *bytes;
+  return room;
+}
 
 std::optional<channel_frame> parse_frame(std::string_view message) {
   if (message.empty()) return {};

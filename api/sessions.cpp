@@ -6,8 +6,6 @@
 namespace podium::api {
 namespace {
 
-const std::vector<std::string_view> websocket_protocols{"v5.channel.k8s.io", "v4.channel.k8s.io"};
-
 class session_transfer : public std::enable_shared_from_this<session_transfer> {
 public:
   session_transfer(std::shared_ptr<server_state> state, std::shared_ptr<session_carrier> carrier,
@@ -126,14 +124,10 @@ std::shared_ptr<session_carrier> accept_carrier(const call& c, const exec_option
     if (!spdy) return nullptr;
     return make_spdy_carrier(c.state->parts.loop, std::move(spdy->session), options, spdy->protocol);
   }
-  auto protocol = choose_subprotocol(c.request().headers.get("Sec-WebSocket-Protocol"), websocket_protocols);
-  if (protocol.empty()) {
-    refuse_stream(c, 400,
-                  "none of the offered WebSocket protocols is served: v5.channel.k8s.io, v4.channel.k8s.io");
-    return nullptr;
-  }
-  auto socket = c.exchange->accept_websocket(protocol);
-  return socket ? make_websocket_carrier(std::move(socket)) : nullptr;
+  auto protocol = accept_channel_protocol(c, websocket_session_protocols());
+  if (!protocol) return nullptr;
+  auto socket = c.exchange->accept_websocket(*protocol);
+  return socket ? make_websocket_carrier(std::move(socket), channel_protocol_of(*protocol)) : nullptr;
 }
 
 } // namespace

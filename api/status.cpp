@@ -1,5 +1,7 @@
 #include "api/status.hpp"
 
+#include "core/utf8.hpp"
+
 namespace podium::api {
 namespace {
 
@@ -13,6 +15,10 @@ config::status_subject subject(const resource& r, std::string_view name, std::st
 }
 
 } // namespace
+
+std::string failure::json() const {
+  return to_utf8(boost::json::serialize(status.body)) + "\n";
+}
 
 failure bad_request(std::string message) {
   return plain(400, "BadRequest", std::move(message));

@@ -16,7 +16,8 @@ struct failure {
   int retry_after_seconds = 0; ///< > 0 makes clients wait and try again
 
   int code() const { return status.code; }
-  std::string json() const { return boost::json::serialize(status.body) + "\n"; }
+  /// Always UTF-8, whatever a path or a query brought.
+  std::string json() const;
 };
 
 /// What was wanted, or what to refuse the request with.

@@ -1,5 +1,7 @@
 #include "api/stream_upgrade.hpp"
 
+#include "api/session_protocol.hpp"
+
 #include <algorithm>
 
 namespace podium::api {
@@ -28,6 +30,17 @@ failure upgrade_required() {
 
 void refuse_stream(const call& c, int status, const std::string& text, const header_list& headers) {
   c.exchange->respond(status, "text/plain; charset=utf-8", text + "\n", headers);
+}
+
+std::optional<std::string> accept_channel_protocol(const call& c,
+                                                   const std::vector<std::string_view>& known) {
+  auto out = choose_channel_protocol(c.request().headers.get("Sec-WebSocket-Protocol"), known);
+  if (out) return out;
+  std::string names;
+  for (auto& name : known)
+    (names += names.empty() ? "" : ", ") += name;
+  refuse_stream(c, 400, "none of the offered WebSocket protocols is served: " + names);
+  return {};
 }
 
 std::optional<spdy_upgrade> accept_spdy(const call& c, const std::vector<std::string_view>& known) {

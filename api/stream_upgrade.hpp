@@ -16,6 +16,9 @@ failure upgrade_required();
 /// connection: ".
 void refuse_stream(const call& c, int status, const std::string& text, const header_list& headers = {});
 
+/// The WebSocket subprotocol of a request (choose_channel_protocol). Nothing: refused, and answered.
+std::optional<std::string> accept_channel_protocol(const call& c, const std::vector<std::string_view>& known);
+
 struct spdy_upgrade {
   std::shared_ptr<spdy_session> session;
   std::string protocol;

@@ -51,6 +51,10 @@ std::vector<resource> unstored_resources() {
   auto& services = out.emplace_back(absent("services", "service", "Service", "", "services"));
   services.short_names = {"svc"};
   services.categories = {"all"};
+  // kubectl before 1.22 evicts only where there is a group policy; 1.32 lists the budgets when it is told to.
+  auto& budgets = out.emplace_back(absent("poddisruptionbudgets", "poddisruptionbudget",
+                                          "PodDisruptionBudget", "policy", "poddisruptionbudgets.policy"));
+  budgets.short_names = {"pdb"};
   constexpr std::string_view authentication = "authentication.k8s.io", authorization = "authorization.k8s.io";
   out.push_back(review("selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview", authentication));
   out.push_back(review("tokenreviews", "tokenreview", "TokenReview", authentication));

@@ -15,7 +15,7 @@ struct initial_mode {
 };
 
 /// sendInitialEvents and its conditions. Source: validation of metav1.ListOptions.
-outcome<initial_mode> initial_of(const call& c, const std::optional<uint64_t>& version);
+outcome<initial_mode> initial_of(const call& c);
 
 } // namespace
 
@@ -209,7 +209,7 @@ void watcher::detach() {
 
 namespace {
 
-outcome<initial_mode> initial_of(const call& c, const std::optional<uint64_t>& version) {
+outcome<initial_mode> initial_of(const call& c) {
   auto& query = c.query();
   auto match = query.get("resourceVersionMatch").value_or("");
   bool asked = query.has("sendInitialEvents");
@@ -226,7 +226,7 @@ outcome<initial_mode> initial_of(const call& c, const std::optional<uint64_t>& v
       causes.forbidden(field, "resourceVersionMatch is forbidden when continue is provided");
   }
   if (!causes.empty()) return invalid_list_options(causes);
-  if (!asked) return initial_mode{version.value_or(0) == 0, false};
+  if (!asked) return initial_mode{};
   bool wanted = query.flag("sendInitialEvents");
   // Without bookmarks there is nothing that could carry the mark.
   return initial_mode{wanted, wanted && query.flag("allowWatchBookmarks")};
@@ -245,24 +245,25 @@ void serve_watch(const call_ptr& c) {
     for (auto& requirement : narrowed->requirements)
       select->fields.requirements.push_back(requirement);
   }
+  auto mode = initial_of(*c);
+  if (auto* f = std::get_if<failure>(&mode)) return c->fail(*f);
   auto version = parse_resource_version(c->query());
   if (!version) return c->fail(version.error());
-  auto mode = initial_of(*c, *version);
-  if (auto* f = std::get_if<failure>(&mode)) return c->fail(*f);
   auto seconds = parse_number(c->query(), "timeoutSeconds");
   if (!seconds) return c->fail(seconds.error());
   if (state.hub->size() >= state.settings.max_watches)
     return c->fail(too_many_requests("too many watches, please try again later", 1));
   watch_options options;
   options.since = version->value_or(0);
-  options.initial = std::get<initial_mode>(mode).initial;
+  options.initial =
+      c->query().has("sendInitialEvents") ? std::get<initial_mode>(mode).initial : options.since == 0;
   // "From now on": nothing of the past was asked for.
   if (options.since == 0 && !options.initial) options.since = state.parts.view.resource_version();
   options.initial_mark = std::get<initial_mode>(mode).mark;
   options.bookmarks = c->query().flag("allowWatchBookmarks");
   options.time = state.settings.default_watch_time;
   if (seconds->value_or(0) > 0) options.time = std::chrono::seconds{std::min<int64_t>(**seconds, 24 * 3600)};
-  if (options.since > state.parts.view.resource_version() && !options.initial) {
+  if (options.since > state.parts.view.resource_version()) {
     failure f{config::make_status(504, "Timeout",
                                   "Too large resource version: " + std::to_string(options.since)
                                       + ", current: " + std::to_string(state.parts.view.resource_version()))};

@@ -5,7 +5,8 @@ namespace {
 
 class websocket_carrier : public session_carrier, public std::enable_shared_from_this<websocket_carrier> {
 public:
-  explicit websocket_carrier(std::shared_ptr<websocket> socket) : socket_(std::move(socket)) {}
+  websocket_carrier(std::shared_ptr<websocket> socket, channel_protocol protocol)
+      : socket_(std::move(socket)), protocol_(protocol) {}
 
   void start(carrier_events events) override {
     events_ = std::move(events);
@@ -22,21 +23,24 @@ public:
     });
   }
   bool send(channel to, std::string_view bytes) override {
-    std::string frame(1, static_cast<char>(to));
-    frame += bytes;
-    return socket_->send_binary(frame);
+    return socket_->send(protocol_.text ? websocket_opcode::text : websocket_opcode::binary,
+                         channel_message(protocol_, static_cast<uint8_t>(to), bytes));
   }
   void finish(const session_end& end) override {
-    send(channel::status, session_status(end));
+    auto last = protocol_.has_status ? session_status(end) : session_failure(end);
+    if (!last.empty()) send(channel::status, last);
     socket_->close(1000);
   }
   void pause_input() override { socket_->pause_reading(); }
   void resume_input() override { socket_->resume_reading(); }
 
 private:
-  /// Text frames carry the channel as their first character, binary ones as their first byte: the same.
+  /// Without base64, text frames carry the channel as their first character, binary ones as their first byte:
+  /// the same.
   void received(std::string_view message) {
-    auto frame = parse_frame(message);
+    std::string room;
+    auto plain = binary_message(protocol_, message, room);
+    auto frame = plain ? parse_frame(*plain) : std::nullopt;
     if (!frame) return;
     switch (frame->to) {
     case channel::stdin_:
@@ -54,13 +58,22 @@ private:
   }
 
   const std::shared_ptr<websocket> socket_;
+  const channel_protocol protocol_;
   carrier_events events_;
 };
 
 } // namespace
 
-std::shared_ptr<session_carrier> make_websocket_carrier(std::shared_ptr<websocket> socket) {
-  return std::make_shared<websocket_carrier>(std::move(socket));
+const std::vector<std::string_view>& websocket_session_protocols() {
+  static const std::vector<std::string_view> names{"v5.channel.k8s.io", "v4.channel.k8s.io",
+                                                   "v4.base64.channel.k8s.io", "channel.k8s.io",
+                                                   "base64.channel.k8s.io"};
+  return names;
+}
+
+std::shared_ptr<session_carrier> make_websocket_carrier(std::shared_ptr<websocket> socket,
+                                                        channel_protocol protocol) {
+  return std::make_shared<websocket_carrier>(std::move(socket), protocol);
 }
 
 } // namespace podium::api

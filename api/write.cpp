@@ -25,21 +25,32 @@ std::optional<failure> check_new(json::object& object) {
   return {};
 }
 
-void attempt(const call_ptr& c, update_part part, bool dry_run, const make_next& next, int left) {
+/// One update on its way.
+struct update_work {
+  call_ptr c;
+  update_part part;
+  bool dry_run;
+  make_next next;
+  write_turns::turn turn;
+
+  static void attempt(const std::shared_ptr<update_work>& self, int left);
+};
+
+void update_work::attempt(const std::shared_ptr<update_work>& self, int left) {
+  auto& c = self->c;
   auto current = c->snapshot()->find(c->to.ns, c->to.name);
   if (!current) return c->fail(not_found(c->res(), c->to.name));
-  auto made = next(*current);
+  auto made = self->next(*current);
   if (auto* f = std::get_if<failure>(&made)) return c->fail(*f);
   auto& v = std::get<next_version>(made);
-  update_object request{c->key(), make_document(std::move(v.document)), part,
-                        v.uid,    current->resource_version(),          dry_run};
-  bool pinned = v.pinned;
+  update_object request{c->key(), make_document(std::move(v.document)), self->part,
+                        v.uid,    current->resource_version(),          self->dry_run};
   c->state->to_registry.call(std::move(request),
-                             [c, part, dry_run, next, pinned, left](caf::expected<delete_result> result) {
-                               if (result) return c->answer_object(200, result->object);
+                             [self, pinned = v.pinned, left](caf::expected<delete_result> result) {
+                               if (result) return self->c->answer_object(200, result->object);
                                if (code_of(result.error()) == errc::conflict && !pinned && left > 1)
-                                 return attempt(c, part, dry_run, next, left - 1);
-                               c->fail(result.error());
+                                 return in_turn(self->c, [&] { attempt(self, left - 1); });
+                               self->c->fail(result.error());
                              });
 }
 
@@ -154,7 +165,20 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
 }
 
 void store_update(const call_ptr& c, update_part part, bool dry_run, const make_next& next) {
-  attempt(c, part, dry_run, next, max_attempts);
+  auto work = std::make_shared<update_work>(update_work{c, part, dry_run, next, nullptr});
+  c->state->turns->wait(c->key(), [work](write_turns::turn turn) {
+    work->turn = std::move(turn);
+    in_turn(work->c, [&] { update_work::attempt(work, max_attempts); });
+  });
+}
+
+void in_turn(const call_ptr& c, const std::function<void()>& f) {
+  if (!c->exchange->is_open()) return; // who has waited has gone
+  try {
+    f();
+  } catch (const std::exception& e) {
+    if (c->exchange->is_open()) c->fail(internal_error(e.what()));
+  }
 }
 
 std::optional<failure> check_create(const call& c, json::value& document) {

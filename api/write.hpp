@@ -16,8 +16,12 @@ struct next_version {
 };
 using make_next = std::function<outcome<next_version>(const object& current)>;
 
+/// Runs a step of a write that is not the request's first: nothing when the client has gone, a 500 for an
+/// exception, which must not reach the loop.
+void in_turn(const call_ptr& c, const std::function<void()>& f);
+
 /// Reads the current version, makes the next and stores `part` of it; after a conflict that is not the
-/// client's it reads again, a few times. Answers the request.
+/// client's it reads again, a few times. Writes of one object wait for each other. Answers the request.
 void store_update(const call_ptr& c, update_part part, bool dry_run, const make_next& next);
 
 /// Defaults and validates `after` as the successor of `before`; the answer is what to refuse it with.

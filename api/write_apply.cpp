@@ -96,6 +96,7 @@ struct apply_work {
   json::value configuration;
   write_options options;
   field_write by;
+  write_turns::turn turn;
 
   static void attempt(const std::shared_ptr<apply_work>& self, int left);
 
@@ -146,7 +147,8 @@ void apply_work::create(const std::shared_ptr<apply_work>& self, json::value doc
   create_object request{c->key(), make_document(std::move(document)), self->options.dry_run};
   c->state->to_registry.call(std::move(request), [self, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(201, result->object);
-    if (code_of(result.error()) == errc::already_exists && left > 1) return attempt(self, left - 1);
+    if (code_of(result.error()) == errc::already_exists && left > 1)
+      return in_turn(self->c, [&] { attempt(self, left - 1); });
     self->c->fail(result.error());
   });
 }
@@ -160,7 +162,7 @@ void apply_work::update(const std::shared_ptr<apply_work>& self, const object& c
   c->state->to_registry.call(std::move(request), [self, pinned, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(200, result->object);
     auto again = code_of(result.error()) == errc::conflict || code_of(result.error()) == errc::not_found;
-    if (again && !pinned && left > 1) return attempt(self, left - 1);
+    if (again && !pinned && left > 1) return in_turn(self->c, [&] { attempt(self, left - 1); });
     self->c->fail(result.error());
   });
 }
@@ -169,6 +171,8 @@ void apply_work::attempt(const std::shared_ptr<apply_work>& self, int left) {
   auto& c = self->c;
   auto current = c->snapshot()->find(c->to.ns, c->to.name);
   if (!current && c->to.sub) return c->fail(not_found(c->res(), c->to.name));
+  // What is not there is created, and who may patch may not therefore create.
+  if (!current && !may_proceed(c, "create")) return;
   auto made = self->next(current ? &*current : nullptr);
   if (auto* f = std::get_if<failure>(&made)) return c->fail(*f);
   if (current)
@@ -190,7 +194,10 @@ void serve_apply(const call_ptr& c) {
   if (auto* f = std::get_if<failure>(&configuration)) return c->fail(*f);
   work->configuration = std::move(std::get<json::value>(configuration));
   if (auto f = check_configuration(*c, *work->by.type, work->configuration)) return c->fail(*f);
-  apply_work::attempt(work, max_attempts);
+  c->state->turns->wait(c->key(), [work](write_turns::turn turn) {
+    work->turn = std::move(turn);
+    in_turn(work->c, [&] { apply_work::attempt(work, max_attempts); });
+  });
 }
 
 } // namespace podium::api

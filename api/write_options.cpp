@@ -1,6 +1,7 @@
 #include "api/write_options.hpp"
 
 #include "core/time.hpp"
+#include "core/utf8.hpp"
 
 #include <array>
 #include <cstdio>
@@ -84,8 +85,9 @@ std::optional<bool> parse_bool(std::string_view text) {
 
 std::string manager_of_agent(std::string_view agent) {
   std::string out;
-  for (char c : agent.substr(0, agent.find('/')))
+  for (char c : to_utf8(std::string{agent.substr(0, agent.find('/'))}))
     if (is_printable(static_cast<unsigned char>(c)) && out.size() < max_manager_bytes) out += c;
+  out.resize(utf8_prefix(out)); // no half of a character
   return out;
 }
 
@@ -106,7 +108,7 @@ outcome<write_options> read_write_options(const call& c, options_kind kind) {
     if (kind == options_kind::patch)
       causes.add("FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch");
   }
-  out.manager = query.get("fieldManager").value_or("");
+  out.manager = to_utf8(std::string{query.get("fieldManager").value_or("")});
   judge_manager(out.manager, kind == options_kind::apply, causes);
   std::vector<std::string> dry_run;
   for (auto& v : query.get_all("dryRun"))

@@ -56,6 +56,15 @@ std::string check_cluster_dns(const settings& s) {
   return {};
 }
 
+std::string check_percent(int64_t value) {
+  return value <= 100 ? std::string{} : "must be at most 100";
+}
+
+std::string check_low_threshold(const settings& s) {
+  if (s.image_gc.low_threshold_percent < s.image_gc.high_threshold_percent) return {};
+  return "must be less than imageGC.highThresholdPercent";
+}
+
 constexpr int64_t second = 1'000'000'000;
 
 const setting_row rows[] = {
@@ -165,6 +174,23 @@ const setting_row rows[] = {
 }
 , {"images.parallelPulls", PODIUM_INTEGER(images.parallel_pulls), "Images pulled at the same time.", 1},
     {"images.pullTimeout", PODIUM_DURATION(images.pull_timeout), "How long one pull may take.", second},
+    {"imageGC.highThresholdPercent",
+     PODIUM_INTEGER(image_gc.high_threshold_percent),
+     "How full the images' disk may be before images that nothing uses are removed; 100 removes none.",
+     0,
+     unit::none,
+     {},
+     [](const settings& s) { return check_percent(s.image_gc.high_threshold_percent); }},
+    {"imageGC.lowThresholdPercent",
+     PODIUM_INTEGER(image_gc.low_threshold_percent),
+     "How full the disk may still be after such a removal.",
+     0,
+     unit::none,
+     {},
+     check_low_threshold},
+    {"imageGC.minAge", PODIUM_DURATION(image_gc.min_age),
+     "How long an image is kept at least, since it came and since it was asked for."},
+    {"imageGC.period", PODIUM_DURATION(image_gc.period), "How often the disk is looked at.", second},
     {"crashLoopBackOff.first", PODIUM_DURATION(crash_loop_back_off.first),
      "The wait before the second restart of a container (the first is immediate)."},
     {"crashLoopBackOff.factor", PODIUM_NUMBER(crash_loop_back_off.factor),

@@ -203,6 +203,13 @@ public:
     }
   }
 
+  /// Once all is read: a value may be judged by another one, whichever of the two came first.
+  void check() {
+    for (auto& [row, path] : given_)
+      if (auto text = check_value(result, *row); !text.empty())
+        problem(doc_.locate(path).value, path + " " + text);
+  }
+
   settings result;
   std::string problems;
 
@@ -227,8 +234,8 @@ private:
 
   void set(const setting_row& row, const json::value& value, const std::string& path) {
     auto text = std::visit(value_reader{result, row, value}, row.target);
-    if (text.empty()) text = check_value(result, row);
-    if (!text.empty()) problem(doc_.locate(path).value, path + " " + text);
+    if (!text.empty()) return problem(doc_.locate(path).value, path + " " + text);
+    given_.emplace_back(&row, path);
   }
 
   void problem(source_position at, const std::string& text) {
@@ -237,6 +244,7 @@ private:
   }
 
   const document& doc_;
+  std::vector<std::pair<const setting_row*, std::string>> given_;
 };
 
 caf::expected<settings> read_documents(const std::vector<document>& documents, const std::string& source) {
@@ -251,6 +259,7 @@ caf::expected<settings> read_documents(const std::vector<document>& documents, c
                       (source.empty() ? "" : source + ": ") + "settings are a map of names and values");
   settings_reader reader{doc};
   reader.read(*object, "");
+  reader.check();
   if (!reader.problems.empty()) return make_error(errc::bad_request, reader.problems);
   return std::move(reader.result);
 }

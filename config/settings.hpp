@@ -62,6 +62,13 @@ struct image_settings {
   nanoseconds pull_timeout = std::chrono::minutes{15};
 };
 
+/// Removal of images that nothing uses.
+struct image_gc_settings {
+  int64_t high_threshold_percent = 85, low_threshold_percent = 80;
+  nanoseconds min_age = std::chrono::minutes{2};
+  nanoseconds period = std::chrono::minutes{5};
+};
+
 struct grace_settings {
   nanoseconds minimum = std::chrono::seconds{2};
 };
@@ -108,6 +115,7 @@ struct settings {
   network_settings network;
   std::map<std::string, std::vector<registry_mirror>> registry_mirrors; ///< by registry host
   image_settings images;
+  image_gc_settings image_gc;
   back_off_settings crash_loop_back_off;
   back_off_settings image_pull_back_off;
   grace_settings grace;

@@ -1,9 +1,17 @@
 // Sums of amounts that users write: they stop at the ends of int64, as quantities do, and never wrap.
 #pragma once
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <limits>
 
 namespace podium {
+
+/// A period that users write in seconds, as one that may be added to any time: clocks count nanoseconds and
+/// would wrap after 292 years. From 0 to 68 years; longer is for ever.
+constexpr std::chrono::seconds bounded_period(int64_t seconds) {
+  return std::chrono::seconds{std::clamp<int64_t>(seconds, 0, std::numeric_limits<int32_t>::max())};
+}
 
 constexpr int64_t saturating_add(int64_t a, int64_t b) {
   int64_t sum = 0;

@@ -16,11 +16,21 @@ struct back_off_settings {
   int64_t factor_thousandths = 2000;
 };
 
+/// When images that nothing uses are removed, by how full the disk is that they lie on. Source: the kubelet's
+/// image garbage collection.
+struct image_gc_settings {
+  int32_t high_threshold_percent = 85;           ///< collects from here on; 100 is never
+  int32_t low_threshold_percent = 80;            ///< down to here
+  nanoseconds min_age = std::chrono::minutes{2}; ///< younger images, and those just asked for, stay
+  nanoseconds period = std::chrono::minutes{5};
+};
+
 struct node_settings {
   std::string node_name = "node";
   std::map<std::string, std::string> labels; ///< besides the well-known ones
   back_off_settings crash_loop;
   back_off_settings image_pull;
+  image_gc_settings image_gc;
   nanoseconds resync = std::chrono::seconds{60};        ///< slow safety net of every list + watch and goal
   nanoseconds sandbox_retry = std::chrono::seconds{10}; ///< between tries to make a sandbox or container
   nanoseconds status_period = std::chrono::seconds{10}; ///< how often the node looks at its own status

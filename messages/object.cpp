@@ -1,5 +1,6 @@
 #include "messages/object.hpp"
 
+#include "core/utf8.hpp"
 #include "messages/node.hpp"
 #include "messages/pod.hpp"
 #include "messages/storage.hpp"
@@ -15,6 +16,11 @@ object::object(object_key key, uint64_t resource_version, boost::json::value doc
     from_json(meta, meta_);
   }
   json_ = boost::json::serialize(document);
+  // Everybody reads the text again, and one bad byte (a container's last words, say) would make it none.
+  if (utf8_prefix(json_) == json_.size()) return;
+  json_ = to_utf8(std::move(json_));
+  auto clean = this->document();
+  if (auto* o = clean.if_object()) from_json((*o)["metadata"], meta_);
 }
 
 boost::json::value object::document() const {

@@ -202,15 +202,16 @@ typename Inspector::result_type inspect(Inspector& f, registry_login& x) {
   return f(caf::meta::type_name("registry_login"), x.registry, x.username);
 }
 
-/// Fetches and unpacks an image; the logins that fit its registry are tried in turn, then none. Errors:
-/// image_pull, image_name, no_space.
+/// Fetches and unpacks an image. The logins that fit its name are tried in turn; without one that fits, who
+/// the node itself is at that registry. Errors: image_pull, image_name, no_space.
 struct pull_image {
   std::string image;
   std::vector<registry_login> logins;
 };
 BOOST_DESCRIBE_STRUCT(pull_image, (), (image, logins))
 
-/// Removes an image and the layers that no other has. Error conflict: a container uses it. Idempotent.
+/// Removes an image and the layers that no other has. Error conflict: a container uses it. One that is not
+/// there is removed.
 struct remove_image {
   std::string id;
 };
@@ -229,8 +230,9 @@ struct image_info {
   std::string repo_digest; ///< docker.io/library/busybox@sha256:…, what status.imageID shows
   std::vector<std::string> names;
   int64_t size_bytes = 0;
+  wall_time asked_at; ///< when it was last inspected or pulled; 1970: not since the service began
 };
-BOOST_DESCRIBE_STRUCT(image_info, (), (id, repo_digest, names, size_bytes))
+BOOST_DESCRIBE_STRUCT(image_info, (), (id, repo_digest, names, size_bytes, asked_at))
 
 struct list_images {};
 BOOST_DESCRIBE_STRUCT(list_images, (), ())

@@ -1,6 +1,7 @@
 #include "podium/engine.hpp"
 
 #include "actors/event_recorder.hpp"
+#include "actors/garbage_collector.hpp"
 #include "actors/namespace_controller.hpp"
 #include "actors/node.hpp"
 #include "actors/registry.hpp"
@@ -44,6 +45,9 @@ node_settings node_settings_of(const config::settings& from) {
   out.labels = from.node_labels;
   out.crash_loop = back_off_of(from.crash_loop_back_off);
   out.image_pull = back_off_of(from.image_pull_back_off);
+  out.image_gc = {static_cast<int32_t>(from.image_gc.high_threshold_percent),
+                  static_cast<int32_t>(from.image_gc.low_threshold_percent), from.image_gc.min_age,
+                  from.image_gc.period};
   out.minimum_grace = from.grace.minimum;
   out.cluster_dns = config::addresses_in(from.network.cluster_dns);
   out.cluster_domain = from.network.cluster_domain;
@@ -57,6 +61,15 @@ std::vector<std::string> namespaced_resources() {
   for (auto& r : api::all_resources())
     if (r.namespaced && r.allows(api::v_create) && r.source == api::resource_source::stored)
       out.emplace_back(r.stored_as);
+  return out;
+}
+
+/// Every resource whose objects can own others or be owned. Events are neither, as in Kubernetes.
+std::vector<collected_resource> collected_resources() {
+  std::vector<collected_resource> out;
+  for (auto& r : api::all_resources())
+    if (r.allows(api::v_create) && r.source == api::resource_source::stored && r.stored_as != "events")
+      out.push_back({std::string{r.stored_as}, r.group_version(), std::string{r.kind}, r.namespaced});
   return out;
 }
 
@@ -148,6 +161,7 @@ struct engine::impl {
   event_recorder_actor recorder;
   scheduler_actor scheduler;
   namespace_controller_actor namespaces;
+  garbage_collector_actor garbage;
   taint_eviction_actor taints;
   node_actor node;
   std::unique_ptr<api::server> api;
@@ -182,6 +196,7 @@ void engine::impl::start_actors() {
   scheduler = spawn_scheduler(system, env, registry, recorder);
   taints = spawn_taint_eviction(system, env, registry, recorder);
   namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
+  garbage = spawn_garbage_collector(system, env, registry, collected_resources());
   node_context ctx;
   ctx.env = env;
   ctx.settings = node_settings_of(settings);
@@ -249,6 +264,7 @@ void engine::impl::watch_actors() {
   watch.watch(recorder, "event recorder");
   watch.watch(scheduler, "scheduler");
   watch.watch(namespaces, "namespace controller");
+  watch.watch(garbage, "garbage collector");
   watch.watch(taints, "taint eviction");
   watch.watch(node, "node");
   watch.watch(runtime->containers(), "container runtime port");
@@ -296,12 +312,13 @@ void engine::impl::stop() {
   http.reset();
   api.reset();
   for (auto ref : {caf::actor_cast<caf::actor>(node), caf::actor_cast<caf::actor>(scheduler),
-                   caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(taints),
-                   caf::actor_cast<caf::actor>(recorder)})
+                   caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(garbage),
+                   caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(recorder)})
     if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   node = nullptr;
   scheduler = nullptr;
   namespaces = nullptr;
+  garbage = nullptr;
   taints = nullptr;
   recorder = nullptr;
   if (client) client->stop();

@@ -141,7 +141,8 @@ caf::expected<std::unique_ptr<node_runtime>> node_runtime::start(caf::actor_syst
   if (auto err = await(loop, [&](auto done) { p.containers.start(done); })) return err;
   if (stop.stop_requested()) return stopped();
   p.container_port = spawn_container_runtime(system, env, p.containers, machine_addresses(settings));
-  p.image_port = spawn_image_service(system, env, loop, p.store);
+  p.image_port = spawn_image_service(system, env, loop, p.store,
+                                     [&containers = p.containers] { return containers.images_in_use(); });
   p.probe_port = spawn_probe_executor(system, env, loop, p.prober, p.container_port);
   return std::unique_ptr<node_runtime>(new node_runtime(std::move(parts)));
 }

@@ -60,7 +60,8 @@ caf::error image_files::open() {
   }
   fs::permissions(settings_.root, fs::perms::owner_all, ec);
   load();
-  collect(true);
+  for (auto& path : collect(true))
+    fs::remove_all(path, ec);
   return {};
 }
 

@@ -30,8 +30,9 @@ public:
   /// none.
   caf::expected<image_ptr> name_known(const std::string& digest, const std::string& name,
                                       const std::vector<std::string>& digests);
-  /// Removes an image, then the layers and, when `collect_blobs`, the blobs that no other image needs.
-  caf::error remove(const std::string& id, bool collect_blobs);
+  /// Removes an image, and takes the layers and, when `collect_blobs`, the blobs that no other image needs
+  /// out of the way: gives the paths that are left to delete. Errors: errc::not_found, errc::io.
+  caf::expected<std::vector<std::filesystem::path>> remove(const std::string& id, bool collect_blobs);
 
   /// What there was at one time.
   struct index_state {
@@ -62,7 +63,7 @@ private:
   caf::error save();
   void load();
   bool load_index(const char* name, const std::string& boot);
-  void collect(bool blobs);
+  std::vector<std::filesystem::path> collect(bool blobs);
 
   image_settings settings_;
   std::vector<image_ptr> images_;

@@ -105,7 +105,7 @@ caf::expected<image_ptr> image_files::name_known(const std::string& digest, cons
   return make_error(errc::not_found, "there is no image with digest " + digest);
 }
 
-caf::error image_files::remove(const std::string& id, bool collect_blobs) {
+caf::expected<std::vector<fs::path>> image_files::remove(const std::string& id, bool collect_blobs) {
   auto before = images_;
   if (std::erase_if(images_, [&](auto& image) { return image->id == id; }) == 0)
     return make_error(errc::not_found, "there is no image " + id);
@@ -117,11 +117,11 @@ caf::error image_files::remove(const std::string& id, bool collect_blobs) {
     images_ = std::move(before);
     return err;
   }
-  collect(collect_blobs);
-  return {};
+  return collect(collect_blobs);
 }
 
-void image_files::collect(bool blobs) {
+// In one step each, so that a layer is never seen half removed.
+std::vector<fs::path> image_files::collect(bool blobs) {
   std::unordered_set<std::string> keep;
   for (auto& image : images_) {
     for (auto& layer : image->layers)
@@ -129,20 +129,21 @@ void image_files::collect(bool blobs) {
     for (auto& digest : image->blobs)
       keep.insert(digest.substr(digest.find(':') + 1));
   }
+  std::vector<fs::path> moved;
   auto sweep = [&](const fs::path& dir) {
     std::error_code ec;
     std::vector<fs::path> gone;
     for (fs::directory_iterator i{dir, ec}, end; !ec && i != end; i.increment(ec))
       if (!keep.contains(i->path().filename())) gone.push_back(i->path());
     for (auto& path : gone) {
-      // Out of the way in one step, so that a layer is never seen half removed.
       auto away = temporary("removed");
       fs::rename(path, away, ec);
-      fs::remove_all(ec ? path : away, ec);
+      moved.push_back(ec ? path : away);
     }
   };
   sweep(settings_.root / "layers");
   if (blobs) sweep(settings_.root / "blobs" / "sha256");
+  return moved;
 }
 
 } // namespace podium

@@ -6,36 +6,70 @@ namespace podium {
 
 namespace {
 
+// What the answers, which are given on the loop's thread, share.
+struct service_state {
+  image_store& store;
+  images_in_use in_use;
+  env_ptr env;
+  std::map<std::string, wall_time> asked; // by image id
+
+  image_info answer(const image_record& image, const std::string& name) {
+    auto info = to_image_info(image, name);
+    info.asked_at = asked[image.id] = env->epoch.at(std::chrono::steady_clock::now());
+    return info;
+  }
+};
+
 class image_service : public base_actor<image_service_actor> {
 public:
-  image_service(caf::actor_config& cfg, env_ptr env, event_loop& loop, image_store& store)
-      : base_actor(cfg, std::move(env), "port/images"), loop_(loop), store_(store) {}
+  image_service(caf::actor_config& cfg, env_ptr env, event_loop& loop, image_store& store,
+                images_in_use in_use)
+      : base_actor(cfg, env, "port/images"), loop_(loop),
+        state_(std::make_shared<service_state>(service_state{store, std::move(in_use), env, {}})) {}
 
 protected:
   behavior_type handlers() override {
     return {
         [this](const inspect_image& m) {
-          return answer_from_loop<image_info>(this, loop_, [&store = store_, name = m.image](auto reply) {
-            auto found = store.find(name);
+          return answer_from_loop<image_info>(this, loop_, [state = state_, name = m.image](auto reply) {
+            auto found = state->store.find(name);
             if (!found) return reply(std::move(found.error()));
-            reply(to_image_info(**found, name));
+            reply(state->answer(**found, name));
           });
         },
         [this](const pull_image& m) {
-          return answer_from_loop<image_info>(this, loop_, [&store = store_, name = m.image](auto reply) {
-            store.pull(name, {}, [reply, name](caf::expected<image_ptr> pulled) {
-              if (!pulled) return reply(std::move(pulled.error()));
-              reply(to_image_info(**pulled, name));
+          return answer_from_loop<image_info>(
+              this, loop_, [state = state_, name = m.image, logins = m.logins](auto reply) {
+                state->store.pull(name, logins, [state, reply, name](caf::expected<image_ptr> pulled) {
+                  if (!pulled) return reply(std::move(pulled.error()));
+                  reply(state->answer(**pulled, name));
+                });
+              });
+        },
+        [this](const list_images&) {
+          return answer_from_loop<image_list>(this, loop_, [state = state_](auto reply) {
+            image_list result;
+            for (auto& image : state->store.list()) {
+              auto& info = result.images.emplace_back(
+                  to_image_info(*image, image->names.empty() ? std::string{} : image->names[0]));
+              if (auto known = state->asked.find(image->id); known != state->asked.end())
+                info.asked_at = known->second;
+            }
+            reply(std::move(result));
+          });
+        },
+        [this](const remove_image& m) {
+          return answer_from_loop<ack>(this, loop_, [state = state_, id = m.id](auto reply) {
+            state->store.remove(id, state->in_use(), [state, reply, id](caf::error err) {
+              if (err && code_of(err) != errc::not_found) return reply(std::move(err));
+              state->asked.erase(id);
+              reply(ack{});
             });
           });
         },
-        [this](const list_images&) {
-          return answer_from_loop<image_list>(this, loop_, [&store = store_](auto reply) {
-            image_list result;
-            for (auto& image : store.list())
-              result.images.push_back(
-                  to_image_info(*image, image->names.empty() ? std::string{} : image->names[0]));
-            reply(std::move(result));
+        [this](const get_image_disk&) {
+          return answer_from_loop<image_disk>(this, loop_, [state = state_](auto reply) {
+            state->store.disk([reply](caf::expected<image_disk> disk) { reply(std::move(disk)); });
           });
         },
     };
@@ -43,7 +77,7 @@ protected:
 
 private:
   event_loop& loop_;
-  image_store& store_;
+  std::shared_ptr<service_state> state_;
 };
 
 } // namespace
@@ -59,8 +93,8 @@ image_info to_image_info(const image_record& image, const std::string& asked) {
 }
 
 image_service_actor spawn_image_service(caf::actor_system& system, env_ptr env, event_loop& loop,
-                                        image_store& store) {
-  return system.spawn<image_service>(std::move(env), std::ref(loop), std::ref(store));
+                                        image_store& store, images_in_use in_use) {
+  return system.spawn<image_service>(std::move(env), std::ref(loop), std::ref(store), std::move(in_use));
 }
 
 } // namespace podium

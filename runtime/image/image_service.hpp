@@ -6,9 +6,12 @@
 
 namespace podium {
 
-/// `loop` and `store` (started) must outlive the actor.
+/// The ids of the images that containers have. Loop thread.
+using images_in_use = std::function<std::set<std::string>()>;
+
+/// `loop`, `store` (started) and what `in_use` looks at must outlive the actor.
 image_service_actor spawn_image_service(caf::actor_system& system, env_ptr env, event_loop& loop,
-                                        image_store& store);
+                                        image_store& store, images_in_use in_use);
 
 /// An image as messages show it; `asked` is the name it was asked by, which chooses the digest that is shown.
 image_info to_image_info(const image_record& image, const std::string& asked);

@@ -2,13 +2,16 @@
 #include "core/error.hpp"
 #include "runtime/image/digest.hpp"
 #include "runtime/image/image_files.hpp"
+#include "runtime/image/logins.hpp"
 #include "runtime/image/skopeo.hpp"
 #include "runtime/loop/result_of.hpp"
 #include "runtime/loop/serial_queue.hpp"
 #include "runtime/process/launcher.hpp"
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <map>
+#include <sys/statvfs.h>
 
 namespace podium {
 
@@ -20,9 +23,12 @@ namespace {
 struct pull_job {
   std::string key;
   image_reference reference;
-  std::string auth_file;
+  std::vector<registry_login> logins; // all that were given
   std::vector<image_source> sources;
   size_t next_source = 0;
+  std::vector<registry_login> fitting; // the source's
+  size_t next_login = 0;
+  fs::path auth_file; // while skopeo reads it
   bool retried = false;
   fs::path copied;                  // skopeo's target
   std::vector<std::string> digests; // what the image is also known by, "name@sha256:…"
@@ -56,6 +62,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   serial_queue queue;
   std::shared_ptr<image_files> files; // touched by the queue's jobs only, but for its constant parts
   std::vector<image_ptr> images;      // the loop's copy of what files holds
+  std::set<std::string> leaving;      // ids of images that are being removed: nobody finds them
   std::map<std::string, job_ptr> pulls;
   std::deque<job_ptr> not_started;
   std::set<uint64_t> commands;
@@ -84,6 +91,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
           auto self = weak.lock();
           if (!self || self->closed) return;
           self->images = std::move(out->images);
+          std::erase_if(self->images, [&](auto& image) { return self->leaving.contains(image->id); });
           if (out->early) self->write_out_later();
           done(std::move(*out->value));
         });
@@ -145,7 +153,10 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   void try_source(const job_ptr& job) {
     if (job->next_source == job->sources.size()) return finish(job, failure(*job));
     auto& source = job->sources[job->next_source];
-    if (!is_layout(source)) return copy(job, {});
+    if (!is_layout(source)) {
+      job->fitting = fitting_logins(job->logins, name_at(source, job->reference));
+      return copy(job, {});
+    }
     auto found = std::make_shared<std::optional<caf::expected<blob_descriptor>>>();
     auto accepted = pool.submit([found, path = layout_path(source),
                                  ref = job->reference] { found->emplace(look_into_layout(path, ref)); },
@@ -169,11 +180,39 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   }
 
   void copy(const job_ptr& job, const std::string& layout_name) {
+    if (job->next_login == job->fitting.size()) return run_copy(job, layout_name);
+    auto& source = job->sources[job->next_source];
+    auto host = name_at(source, job->reference);
+    host.resize(host.find('/'));
+    job->auth_file = files->temporary("auth");
+    auto failed_to = std::make_shared<caf::error>();
+    auto accepted = pool.submit(
+        [failed_to, file = job->auth_file, text = auth_file_text(job->fitting[job->next_login], host)] {
+          *failed_to = write_auth_file(file, text);
+        },
+        [weak = weak_from_this(), job, layout_name, failed_to] {
+          auto self = weak.lock();
+          if (!self || self->closed) return;
+          if (*failed_to) return self->failed(job, *failed_to);
+          self->run_copy(job, layout_name);
+        });
+    if (!accepted) failed(job, make_error(errc::unavailable, "too much work is waiting"));
+  }
+
+  // Also where nothing came of it: what is in the file is secret.
+  void drop_auth_file(const job_ptr& job) {
+    if (job->auth_file.empty()) return;
+    auto remove = [file = job->auth_file] { ::unlink(file.c_str()); };
+    if (!pool.submit(remove, {})) remove();
+    job->auth_file.clear();
+  }
+
+  void run_copy(const job_ptr& job, const std::string& layout_name) {
     auto& source = job->sources[job->next_source];
     job->copied = files->temporary("pull");
     command what;
     what.process.argv = skopeo_copy_command(files->settings(), source, job->reference, layout_name,
-                                            job->copied, files->blobs(), job->auth_file);
+                                            job->copied, files->blobs(), job->auth_file.string());
     what.process.env = current_environment({"TMPDIR", "REGISTRY_AUTH_FILE"});
     what.process.env.push_back("TMPDIR=" + (files->settings().root / "tmp").string());
     what.timeout = files->settings().pull_timeout;
@@ -190,13 +229,19 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   }
 
   void copied(const job_ptr& job, caf::expected<command_result> result) {
+    drop_auth_file(job);
     if (!result) return failed(job, std::move(result.error()));
     if (result->timed_out) {
       auto seconds = std::to_string(files->settings().pull_timeout.count());
       return failed(job, make_error(errc::timeout, "skopeo did not finish within " + seconds + " s"));
     }
-    if (result->status.shell_code() != 0)
-      return failed(job, make_error(errc::image_pull, skopeo_error(result->err)));
+    if (result->status.shell_code() != 0) {
+      auto err = make_error(errc::image_pull, skopeo_error(result->err));
+      if (job->next_login + 1 >= job->fitting.size()) return failed(job, std::move(err));
+      note(*job, std::move(err));
+      ++job->next_login;
+      return copy(job, {});
+    }
     if (auto digested = job->reference.digested(); !digested.empty() && job->digests.empty())
       job->digests = {digested};
     change([from = job->copied, name = job->reference.tagged(),
@@ -212,10 +257,20 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
            });
   }
 
+  // Two logins that are refused in the same words are one reason.
+  static void note(pull_job& job, caf::error err) {
+    auto text = message_of(err);
+    if (std::find(job.reasons.begin(), job.reasons.end(), text) == job.reasons.end())
+      job.reasons.push_back(std::move(text));
+    job.last_error = std::move(err);
+  }
+
   void failed(const job_ptr& job, caf::error err) {
-    job->reasons.push_back(message_of(err));
-    job->last_error = std::move(err);
+    drop_auth_file(job);
+    note(*job, std::move(err));
     job->digests.clear();
+    job->fitting.clear();
+    job->next_login = 0;
     ++job->next_source;
     try_source(job);
   }
@@ -257,6 +312,8 @@ image_store::~image_store() {
     if (self->write_timer != 0) self->loop.cancel(self->write_timer);
     for (auto id : self->commands)
       self->children.cancel(id);
+    for (auto& [key, job] : self->pulls)
+      if (!job->auth_file.empty()) ::unlink(job->auth_file.c_str());
     self->pulls.clear();
     self->not_started.clear();
   });
@@ -267,10 +324,11 @@ void image_store::start(plain_answer done) {
                 [done = std::move(done)](caf::error err) { done(std::move(err)); });
 }
 
-void image_store::pull(const std::string& text, const std::string& auth_file, image_answer done) {
+void image_store::pull(const std::string& text, const std::vector<registry_login>& logins,
+                       image_answer done) {
   auto reference = parse_image_reference(text);
   if (!reference) return done(std::move(reference.error()));
-  auto key = reference->text() + "\n" + auth_file;
+  auto key = reference->text() + "\n" + identity_of(logins);
   if (auto i = impl_->pulls.find(key); i != impl_->pulls.end()) {
     i->second->waiting.push_back(std::move(done));
     return;
@@ -278,7 +336,7 @@ void image_store::pull(const std::string& text, const std::string& auth_file, im
   auto job = std::make_shared<pull_job>();
   job->key = key;
   job->reference = std::move(*reference);
-  job->auth_file = auth_file;
+  job->logins = logins;
   job->sources = sources_for(impl_->files->settings(), job->reference.domain);
   job->waiting.push_back(std::move(done));
   impl_->pulls.emplace(key, job);
@@ -315,8 +373,44 @@ void image_store::remove(const std::string& id, const std::set<std::string>& in_
   if (in_use.contains(id)) return done(make_error(errc::conflict, "image " + id + " is in use"));
   // Blobs that a running copy has found here must stay; the next removal or start takes what is then left.
   auto collect_blobs = impl_->pulls.empty();
-  impl_->change([id, collect_blobs](image_files& f) { return f.remove(id, collect_blobs); },
-                [done = std::move(done)](caf::error err) { done(std::move(err)); });
+  // A container that is made from now on must not build on layers that are about to go.
+  impl_->leaving.insert(id);
+  std::erase_if(impl_->images, [&](auto& image) { return image->id == id; });
+  using trash = caf::expected<std::vector<fs::path>>;
+  impl_->change([id, collect_blobs](image_files& f) -> trash { return f.remove(id, collect_blobs); },
+                [self = impl_.get(), id, done = std::move(done)](trash moved) {
+                  self->leaving.erase(id);
+                  if (!moved) {
+                    // It is still there: it is shown again.
+                    return self->change(
+                        [](image_files&) { return caf::error{}; },
+                        [done, err = std::move(moved.error())](const caf::error&) { done(err); });
+                  }
+                  // What finds no place in the pool goes at the next start.
+                  self->pool.submit(
+                      [moved = std::move(*moved)] {
+                        std::error_code ec;
+                        for (auto& path : moved)
+                          fs::remove_all(path, ec);
+                      },
+                      {});
+                  done({});
+                });
+}
+
+void image_store::disk(std::function<void(caf::expected<image_disk>)> done) {
+  auto found = std::make_shared<caf::expected<image_disk>>(caf::error{});
+  auto accepted = impl_->pool.submit(
+      [found, root = impl_->files->settings().root] {
+        struct statvfs s {};
+        if (::statvfs(root.c_str(), &s) != 0)
+          *found = errno_error("cannot look at the disk of " + root.string(), errno);
+        else
+          *found = image_disk{static_cast<int64_t>(s.f_blocks * s.f_frsize),
+                              static_cast<int64_t>(s.f_bavail * s.f_frsize)};
+      },
+      [found, done] { done(std::move(*found)); });
+  if (!accepted) done(make_error(errc::unavailable, "too much work is waiting"));
 }
 
 } // namespace podium

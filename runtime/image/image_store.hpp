@@ -1,5 +1,6 @@
 // The node's images: pulled by skopeo, unpacked into layer directories, found by name, digest or id.
 #pragma once
+#include "messages/runtime.hpp"
 #include "runtime/image/image_record.hpp"
 #include "runtime/image/image_settings.hpp"
 #include "runtime/image/reference.hpp"
@@ -31,17 +32,21 @@ public:
   /// Removes what an earlier process left unfinished and reads the index. First of all calls.
   void start(plain_answer done);
   /// Fetches and unpacks; an image that a local layout still has under the same digest costs no copy.
-  /// Requests for the same image share one pull. `auth_file` (containers-auth.json) may be empty. Errors:
+  /// Requests for the same image with the same logins share one pull. A registry is told each login that
+  /// fits the image's name there, in turn; without one that fits, who skopeo is on this machine. Errors:
   /// errc::image_name, errc::image_pull, errc::too_large, errc::no_space, errc::timeout.
-  void pull(const std::string& reference, const std::string& auth_file, image_answer done);
+  void pull(const std::string& reference, const std::vector<registry_login>& logins, image_answer done);
   /// The image on this node that `reference` (or an image id, "sha256:…") means.
   /// Errors: errc::image_name, errc::not_found.
   caf::expected<image_ptr> find(const std::string& reference) const;
   std::vector<image_ptr> list() const;
   /// Brings all that was pulled to the disk now. Error errc::io.
   void write_out(plain_answer done);
-  /// Removes an image unless `in_use` (ids) holds it. Errors: errc::conflict, errc::not_found, errc::io.
+  /// Removes an image unless `in_use` (ids) holds it: from now on it is not found, and its name is free. What
+  /// it alone had is deleted in the background. Errors: errc::conflict, errc::not_found, errc::io.
   void remove(const std::string& id, const std::set<std::string>& in_use, plain_answer done);
+  /// How full the disk is that the store lies on. Error errc::io.
+  void disk(std::function<void(caf::expected<image_disk>)> done);
 
 private:
   struct impl;

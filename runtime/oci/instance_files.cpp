@@ -1,6 +1,7 @@
 #include "runtime/oci/instance_files.hpp"
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "runtime/oci/conmon.hpp"
 #include "runtime/oci/signals.hpp"
 #include "runtime/oci/small_files.hpp"
@@ -219,7 +220,7 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
 
 caf::error save_instance(const oci_settings& settings, const instance_file& instance) {
   auto paths = paths_of(settings, instance.key, instance.id);
-  return replace_file(paths.record, boost::json::serialize(to_json(instance)), 0600);
+  return replace_file(paths.record, to_utf8(boost::json::serialize(to_json(instance))), 0600);
 }
 
 void unlink_launch_files(const oci_settings& settings, const instance_file& instance) {
@@ -255,7 +256,7 @@ std::string termination_message(const oci_settings& settings, const instance_fil
   auto text = read_small_file(paths.termination_log, message_bytes);
   if (text.empty() && instance.termination_policy == "FallbackToLogsOnError" && instance.exit_code != 0)
     text = end_of_log(instance.log_path);
-  return text;
+  return to_utf8(std::move(text)); // it may be any bytes, and be cut within a character
 }
 
 namespace {

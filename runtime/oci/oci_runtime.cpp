@@ -226,6 +226,15 @@ void oci_runtime::ask(const list_runtime& request, answer<runtime_records> done)
   done(std::move(records));
 }
 
+std::set<std::string> oci_runtime::images_in_use() const {
+  std::set<std::string> ids;
+  for (auto& [uid, pod] : impl_->pods)
+    for (auto& [name, attempts] : pod.containers)
+      for (auto& [number, c] : attempts)
+        ids.insert(c->file.image_id);
+  return ids;
+}
+
 caf::expected<running_container> oci_runtime::find(const std::string& pod_uid, const std::string& name,
                                                    const std::string& container_id) const {
   auto missing = [&] {

@@ -8,6 +8,7 @@
 #include "runtime/process/launcher.hpp"
 #include <functional>
 #include <memory>
+#include <set>
 
 namespace podium {
 
@@ -66,6 +67,8 @@ public:
   void ask(const remove_container& request, answer<ack> done);
   void ask(const exec_sync& request, answer<exec_result> done);
   void ask(const list_runtime& request, answer<runtime_records> done);
+  /// The ids of the images that containers have, ended ones too while there is a record of them.
+  std::set<std::string> images_in_use() const;
 
   /// The instance of a container with this id (podium://...), "" is the newest. Error: errc::not_found.
   caf::expected<running_container> find(const std::string& pod_uid, const std::string& name,

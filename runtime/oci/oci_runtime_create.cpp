@@ -50,6 +50,7 @@ void oci_runtime::ask(const create_container& request, answer<container_created>
   if (!image) return done(image.error());
   auto c = std::make_shared<instance>();
   c->file.key = key;
+  c->file.image_id = request.image_id; // in use from now on
   c->on_created.push_back(std::move(done));
   attempts[key.attempt] = c;
   auto self = impl_;

@@ -48,13 +48,17 @@ caf::expected<image_info> sim_image_store::inspect(const std::string& image) con
   return make_error(errc::not_found, "image " + image + " is not on this node");
 }
 
-caf::expected<image_info> sim_image_store::begin_pull(const std::string& image) {
+caf::expected<image_info> sim_image_store::begin_pull(const std::string& image,
+                                                      const std::vector<registry_login>& logins) {
   auto reference = parse_image_reference(image);
   if (!reference) return reference.error();
   auto& profile = find(image);
   auto tried = ++pulls_[reference->text()];
   if (profile.fail_pulls < 0 || tried <= static_cast<uint64_t>(profile.fail_pulls))
     return make_error(errc::image_pull, "pulling " + image + ": " + profile.failure);
+  auto known = [&](const registry_login& login) { return login.password == profile.password; };
+  if (!profile.password.empty() && std::none_of(logins.begin(), logins.end(), known))
+    return make_error(errc::image_pull, "pulling " + image + ": authentication required");
   return info_of(*reference, profile.size_bytes);
 }
 
@@ -84,7 +88,24 @@ image_list sim_image_store::list() const {
       continue;
     out.images.push_back(info_of(*reference, profile.size_bytes));
   }
+  for (auto& info : out.images)
+    if (auto known = asked_.find(info.id); known != asked_.end()) info.asked_at = known->second;
   return out;
+}
+
+void sim_image_store::remove_id(const std::string& id) {
+  for (auto& info : list().images) {
+    if (info.id != id) continue;
+    removed.push_back(info.names.front());
+    return remove(info.names.front());
+  }
+}
+
+image_disk sim_image_store::disk() const {
+  auto left = capacity_bytes - other_bytes;
+  for (auto& info : list().images)
+    left -= info.size_bytes;
+  return {capacity_bytes, std::max<int64_t>(left, 0)};
 }
 
 uint64_t sim_image_store::pulls(const std::string& image) const {
@@ -103,10 +124,11 @@ sim_images::behavior_type sim_images::handlers() {
       [this](const inspect_image& x) -> caf::result<image_info> {
         auto info = store_->inspect(x.image);
         if (!info) return info.error();
+        store_->asked(info->id, wall_now());
         return *info;
       },
       [this](const pull_image& x) -> caf::result<image_info> {
-        auto outcome = store_->begin_pull(x.image);
+        auto outcome = store_->begin_pull(x.image, x.logins);
         if (!outcome && code_of(outcome.error()) == errc::image_name) return outcome.error();
         auto promise = make_response_promise<image_info>();
         after(store_->pull_delay(x.image), [this, promise, image = x.image, outcome]() mutable {
@@ -115,11 +137,18 @@ sim_images::behavior_type sim_images::handlers() {
             return;
           }
           store_->finish_pull(image);
+          store_->asked(outcome->id, wall_now());
           promise.deliver(*outcome);
         });
         return promise;
       },
       [this](const list_images&) { return store_->list(); },
+      [this](const remove_image& x) -> caf::result<ack> {
+        if (store_->used.contains(x.id)) return make_error(errc::conflict, "image " + x.id + " is in use");
+        store_->remove_id(x.id);
+        return ack{};
+      },
+      [this](const get_image_disk&) { return store_->disk(); },
   };
 }
 

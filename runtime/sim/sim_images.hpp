@@ -15,6 +15,7 @@ struct sim_image {
   std::string failure = "simulated registry failure";
   bool broken = false; ///< looking at it fails: image_inspect
   int64_t size_bytes = 1 << 20;
+  std::string password; ///< that one of a pull's logins must have; "" needs none
 };
 
 /// The images of one node; outlives the actors that ask. References are normalised: `busybox` is
@@ -27,11 +28,22 @@ public:
 
   caf::expected<image_info> inspect(const std::string& image) const;
   /// What the pull will give; it counts as tried now and is there after finish().
-  caf::expected<image_info> begin_pull(const std::string& image);
+  caf::expected<image_info> begin_pull(const std::string& image,
+                                       const std::vector<registry_login>& logins = {});
   void finish_pull(const std::string& image);
   nanoseconds pull_delay(const std::string& image) const { return find(image).pull_delay; }
   void remove(const std::string& image);
   image_list list() const;
+  /// When an image was last asked for: `id` of an answer.
+  void asked(const std::string& id, wall_time when) { asked_[id] = when; }
+  /// Removes the image with this id, and remembers it in `removed`.
+  void remove_id(const std::string& id);
+
+  /// The disk: what is left of it beside the images.
+  int64_t capacity_bytes = 0, other_bytes = 0;
+  image_disk disk() const;
+  std::set<std::string> used;       ///< ids that containers have: their removal is refused
+  std::vector<std::string> removed; ///< names of the images that were removed, in order
   /// Pulls tried of `image`.
   uint64_t pulls(const std::string& image) const;
 
@@ -42,6 +54,7 @@ private:
   sim_image default_;
   std::map<std::string, image_info> present_; // by normalised reference
   std::set<std::string> removed_;
+  std::map<std::string, wall_time> asked_;
   std::map<std::string, uint64_t> pulls_;
 };
 

@@ -58,6 +58,8 @@ BOOST_AUTO_TEST_CASE(deleting_a_pod) {
       {"n", 30, "Running", false, 0, "remove"},       // force
       {"n", 30, "Running", false, -7, "12:00:01/1"},  // negative is one second
       {"n", -5, "Running", false, -1, "12:00:01/1"},
+      {"n", 30, "Running", false, INT64_MAX, "15:14:07/2147483647"}, // as long as clocks can say
+      {"n", INT64_MAX, "Running", false, -1, "15:14:07/2147483647"},
       {"", 30, "Pending", false, -1, "remove"}, // unbound: nobody to wait for
       {"n", 30, "Succeeded", false, -1, "remove"},
       {"n", 30, "Failed", false, 20, "remove"},
@@ -98,20 +100,76 @@ BOOST_AUTO_TEST_CASE(deleting_a_pod_again_can_only_shorten) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_deletion_says_by_finalizers_what_is_to_become_of_dependents) {
+  auto document = [](std::string_view finalizers, bool deleting) {
+    auto meta = json::object{{"name", "c"}, {"uid", "uid-1"}, {"finalizers", json::parse(finalizers)}};
+    if (deleting) {
+      meta["deletionTimestamp"] = "2026-01-01T11:59:00Z";
+      meta["deletionGracePeriodSeconds"] = 0;
+    }
+    return json::value{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", std::move(meta)}};
+  };
+  struct row {
+    const char* before;
+    bool deleting;
+    const char *policy, *after;
+  };
+  const row rows[] = {
+      {"[]", false, "", "removed"},
+      {"[]", false, "Background", "removed"},
+      {"[]", false, "Foreground", R"(["foregroundDeletion"])"},
+      {"[]", false, "Orphan", R"(["orphan"])"},
+      {R"(["x/y"])", false, "Foreground", R"(["x/y","foregroundDeletion"])"},
+      {R"(["orphan"])", false, "", R"(["orphan"])"},
+      {R"(["orphan"])", false, "Background", "removed"},
+      {R"(["orphan","x/y"])", false, "Foreground", R"(["x/y","foregroundDeletion"])"},
+      {R"(["foregroundDeletion"])", true, "", "unchanged"},
+      {R"(["foregroundDeletion"])", true, "Foreground", "unchanged"},
+      {R"(["foregroundDeletion"])", true, "Orphan", R"(["orphan"])"},
+      {R"(["foregroundDeletion"])", true, "Background", "removed"},
+  };
+  for (auto& [before, deleting, policy, after] : rows)
+    BOOST_TEST_CONTEXT(before << " deleted by " << policy) {
+      object stored{{"configmaps", "default", "c"}, 5, document(before, deleting)};
+      auto request = deletion(stored.key());
+      request.propagation_policy = policy;
+      auto v = registry_rules::deleted(stored, request, noon, false);
+      BOOST_REQUIRE(v);
+      auto shown = v->what == registry_rules::outcome::remove ? "removed"
+                   : v->what == registry_rules::outcome::unchanged
+                       ? "unchanged"
+                       : json::serialize(v->document.at_pointer("/metadata/finalizers"));
+      BOOST_TEST(shown == after);
+    }
+  // Events have no dependents to speak of.
+  object event{{"events", "default", "c"}, 5, document("[]", false)};
+  auto request = deletion(event.key());
+  request.propagation_policy = "Foreground";
+  BOOST_TEST((registry_rules::deleted(event, request, noon, false)->what == registry_rules::outcome::remove));
+  // A pod has its grace first; its finalizer holds it beyond.
+  auto pod = stored(pod_on("n", 30, "Running"));
+  request = deletion(pod.key());
+  request.propagation_policy = "Foreground";
+  auto going = registry_rules::deleted(pod, request, noon, false);
+  BOOST_TEST(going->document.at_pointer("/metadata/deletionGracePeriodSeconds").as_int64() == 30);
+  BOOST_TEST(json::serialize(going->document.at_pointer("/metadata/finalizers"))
+             == R"(["foregroundDeletion"])");
+}
+
 BOOST_AUTO_TEST_CASE(preconditions_and_their_words) {
   auto pod = stored(pod_on("n", 30, "Running"));
   auto request = deletion(pod.key());
   request.uid = "other";
-  BOOST_TEST(outcome_of(registry_rules::deleted(pod, request, noon, false))
-             == "Operation cannot be fulfilled on pods \"p\": Precondition failed: UID in precondition: "
-                "other, UID in "
-                "object meta: uid-1");
+  BOOST_TEST(
+      outcome_of(registry_rules::deleted(pod, request, noon, false))
+      == "Operation cannot be fulfilled on Pod \"p\": the UID in the precondition (other) does not match "
+         "the UID in record (uid-1). The object might have been deleted and then recreated");
   request.uid = "uid-1";
   request.expected_version = 4;
   BOOST_TEST(
       outcome_of(registry_rules::deleted(pod, request, noon, false))
-      == "Operation cannot be fulfilled on pods \"p\": Precondition failed: ResourceVersion in precondition: "
-         "4, ResourceVersion in object meta: 5");
+      == "Operation cannot be fulfilled on Pod \"p\": the ResourceVersion in the precondition (4) does not "
+         "match the ResourceVersion in record (5). The object might have been modified");
   update_object update{pod.key(), make_document(pod.document()), update_part::main, "", 4};
   BOOST_TEST(outcome_of(registry_rules::updated(pod, update))
              == "Operation cannot be fulfilled on pods \"p\": the object has been modified; please apply "

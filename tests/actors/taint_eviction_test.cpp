@@ -62,6 +62,8 @@ BOOST_AUTO_TEST_CASE(how_long_a_pod_may_stay) {
   BOOST_TEST(
       (may_stay({tolerating("a", 30), tolerating("b", 10)}, {no_execute("a"), no_execute("b")}) == 10s));
   BOOST_TEST((may_stay({tolerating("a", -5)}, {no_execute("a")}) == 0s));
+  BOOST_TEST(
+      (may_stay({tolerating("a", std::numeric_limits<int64_t>::max())}, {no_execute("a")}) > 24h * 365));
   BOOST_TEST((may_stay({tolerating("", 7)}, {no_execute("a")}) == 7s)); // an empty key is every key
 }
 

@@ -7,6 +7,7 @@
 using namespace podium;
 using namespace podium::test;
 using api::access_policy;
+using api::bearer_token;
 using api::request_attributes;
 using api::user_info;
 
@@ -47,7 +48,9 @@ std::vector<access_policy::rule> some_rules() {
       .users = {"prometheus"}, .verbs = {"get"}, .non_resource_urls = {"/metrics", "/logs/*"}};
   access_policy::rule as{
       .users = {"proxy"}, .verbs = {"impersonate"}, .api_groups = {""}, .resources = {"users"}};
-  return {read, one, status, paths, as};
+  access_policy::rule patch{
+      .users = {"patcher"}, .verbs = {"patch"}, .api_groups = {""}, .resources = {"pods"}};
+  return {read, one, status, paths, as, patch};
 }
 
 api::server_settings with_rules() {
@@ -145,6 +148,26 @@ BOOST_AUTO_TEST_CASE(rules_allow_what_they_say_and_nothing_else) {
   for (auto& r : rows)
     BOOST_TEST_CONTEXT(r.user.name << " " << r.request.method << " " << r.request.path)
   BOOST_TEST(policy.allows(r.user, api::attributes_of(r.request)) == r.allowed);
+}
+
+BOOST_AUTO_TEST_CASE(bearer_tokens_of_headers_and_of_browsers) {
+  auto token_of = [](const header_list& headers, bool upgrade = true) {
+    http_request r;
+    r.is_upgrade = upgrade;
+    if (upgrade) r.headers.add("Upgrade", "websocket");
+    for (auto& [name, value] : headers)
+      r.headers.add(name, value);
+    return bearer_token(r).value_or("none");
+  };
+  const std::string protocols = "Sec-WebSocket-Protocol", prefix = "base64url.bearer.authorization.k8s.io.";
+  BOOST_TEST(token_of({{"Authorization", "bearer secret"}}, false) == "secret");
+  BOOST_TEST(token_of({{"Authorization", "Basic secret"}}, false) == "none");
+  BOOST_TEST(token_of({{protocols, "v4.channel.k8s.io, " + prefix + "c2VjcmV0"}}) == "secret");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0, x"}}) == "secret");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0"}}) == "none");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0, x, " + prefix + "c2VjcmV0"}}) == "none");
+  BOOST_TEST(token_of({{protocols, prefix + "c2VjcmV0=, x"}}) == "none");
+  BOOST_TEST(token_of({{protocols, "x, " + prefix + "c2VjcmV0"}}, false) == "none");
 }
 
 BOOST_AUTO_TEST_CASE(token_files) {
@@ -314,6 +337,28 @@ BOOST_FIXTURE_TEST_CASE(reviews_answer_for_oneself_and_for_others, access_world)
   BOOST_TEST(token("other").at("/status/authenticated") == "false");
   BOOST_TEST(token("").status == 400);
   BOOST_TEST(get("/apis/authentication.k8s.io/v1/tokenreviews").status == 405);
+}
+
+// Source: withAuthorization in the patch handler.
+BOOST_FIXTURE_TEST_CASE(who_may_patch_may_not_therefore_create, access_world) {
+  auto apply = [this](const std::string& query) {
+    return send(
+        "PATCH", pods + "/p?fieldManager=m" + query,
+        R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}})",
+        {{"Impersonate-User", "patcher"}, {"Content-Type", "application/apply-patch+yaml"}});
+  };
+  for (auto query : {"", "&dryRun=All"}) {
+    auto refused = apply(query);
+    BOOST_TEST(refused.status == 403, refused.body);
+    BOOST_TEST(
+        refused.at("/message")
+        == "pods \"p\" is forbidden: User \"patcher\" cannot create resource \"pods\" in API group \"\" in "
+           "the namespace \"default\"");
+  }
+  BOOST_TEST(get(pods + "/p").status == 404);
+  BOOST_REQUIRE(post(pods, pod_text("p")).status == 201);
+  auto taken = apply("&force=true");
+  BOOST_TEST(taken.status == 200, taken.body);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -66,6 +66,12 @@ BOOST_AUTO_TEST_CASE(discovery_names_the_group_of_evictions) {
       BOOST_TEST(reply::text_at(r, "/kind") == "Eviction");
     }
   BOOST_TEST(found);
+  // kubectl 1.20 looks for the group before it looks for the subresource.
+  BOOST_TEST(get("/apis/policy").at("/preferredVersion/groupVersion") == "policy/v1");
+  auto budgets = get("/apis/policy/v1/namespaces/default/poddisruptionbudgets");
+  BOOST_TEST(budgets.at("/kind") == "PodDisruptionBudgetList");
+  BOOST_TEST(budgets.json().at("items").as_array().empty());
+  BOOST_TEST(post("/apis/policy/v1/namespaces/default/poddisruptionbudgets", "{}").status == 405);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

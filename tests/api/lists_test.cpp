@@ -62,8 +62,36 @@ BOOST_AUTO_TEST_CASE(options_that_mean_nothing_are_refused_in_kubernetes_words) 
        list
            + "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
              "NotOlderThan"},
-      {"watch=1&sendInitialEvents=true&resourceVersionMatch=Exact", 422, ""},
-      {"resourceVersion=x", 400, ""},
+      {"sendInitialEvents=false&resourceVersionMatch=Exact", 422,
+       list
+           + "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
+             "provided, sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list]"},
+      {"resourceVersionMatch=NotOlderThan&resourceVersion=1&continue=x", 422,
+       list + "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"},
+      {"watch=1&sendInitialEvents=false", 422,
+       list
+           + "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+             "NotOlderThan"},
+      {"watch=1&sendInitialEvents=false&resourceVersion=x", 422, ""}, // the options are judged first
+      {"watch=1&sendInitialEvents=true&resourceVersionMatch=Exact", 422,
+       list
+           + "[resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+             "NotOlderThan, resourceVersionMatch: Unsupported value: \"Exact\": supported values: "
+             "\"NotOlderThan\"]"},
+      {"watch=1&resourceVersionMatch=Exact&resourceVersion=1", 422,
+       list
+           + "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless "
+             "sendInitialEvents is provided, resourceVersionMatch: Unsupported value: \"Exact\": supported "
+             "values: \"NotOlderThan\"]"},
+      {"watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=x", 422,
+       list + "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"},
+      {"watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999999", 504, ""},
+      {"resourceVersion=x", 400,
+       "invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": "
+       "invalid syntax"},
+      {"resourceVersion=99999999999999999999", 400,
+       "invalid resource version: resourceVersion: Invalid value: \"99999999999999999999\": "
+       "strconv.ParseUint: parsing \"99999999999999999999\": value out of range"},
       {"fieldSelector=spec.containers%3Dx", 400, "field label not supported: spec.containers"},
   };
   for (auto& r : rows)
@@ -193,18 +221,47 @@ BOOST_AUTO_TEST_CASE(deleting_takes_options_as_kubernetes_does) {
       == "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Sideways\": "
          "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
   BOOST_TEST(remove(R"({"propagationPolicy":"Orphan","orphanDependents":true})").status == 422);
+  auto wrong_uid = remove(R"({"preconditions":{"uid":"x"}})");
+  BOOST_TEST(wrong_uid.status == 409);
+  BOOST_TEST(wrong_uid.at("/details/kind") == "Pod");
+  BOOST_TEST(wrong_uid.at("/message")
+             == "Operation cannot be fulfilled on Pod \"p\": the UID in the precondition (x) does not match "
+                "the UID in record ("
+                    + made.at("/metadata/uid") + "). The object might have been deleted and then recreated");
+  // Versions are text: what no object can have fits none.
+  for (std::string version : {"1", "abc", "0", "", "99999999999999999999"}) {
+    auto refused = remove(R"({"preconditions":{"resourceVersion":")" + version + R"("}})");
+    BOOST_TEST(refused.status == 409, version);
+    BOOST_TEST(refused.at("/message")
+               == "Operation cannot be fulfilled on Pod \"p\": the ResourceVersion in the precondition ("
+                      + version + ") does not match the ResourceVersion in record ("
+                      + made.at("/metadata/resourceVersion") + "). The object might have been modified");
+  }
+  post("/api/v1/namespaces", R"({"metadata":{"name":"n"}})");
+  auto ns = send("DELETE", "/api/v1/namespaces/n", R"({"preconditions":{"resourceVersion":"abc"}})",
+                 {{"Content-Type", "application/json"}});
+  BOOST_TEST(ns.status == 409);
   BOOST_TEST(
-      remove(R"({"preconditions":{"uid":"x"}})").at("/message")
-      == "Operation cannot be fulfilled on pods \"p\": Precondition failed: UID in precondition: x, UID in "
-         "object meta: "
-             + made.at("/metadata/uid"));
-  BOOST_TEST(remove(R"({"preconditions":{"resourceVersion":"1"}})").status == 409);
-  BOOST_TEST(remove(R"({"preconditions":{"resourceVersion":"abc"}})").status == 409);
+      ns.at("/message")
+          .starts_with(
+              "Operation cannot be fulfilled on namespaces \"n\": Precondition failed: ResourceVersion in "
+              "precondition: abc, ResourceVersion in object meta: "));
   BOOST_TEST(remove(R"({"dryRun":["All"]})").status == 200);
   BOOST_TEST(remove(R"({"dryRun":["Some"]})").status == 422);
   BOOST_TEST(get(pods + "/p").status == 200);
-  BOOST_TEST(remove(R"({"propagationPolicy":"Orphan"})").status == 200);
+  auto marked = remove(R"({"propagationPolicy":"Orphan"})");
+  BOOST_TEST(marked.status == 200);
+  BOOST_TEST(marked.at("/metadata/finalizers/0") == "orphan");
+  BOOST_TEST(remove(R"({"propagationPolicy":"Foreground"})").at("/metadata/finalizers/0")
+             == "foregroundDeletion");
+  BOOST_TEST(remove(R"({"orphanDependents":true})").at("/metadata/finalizers/0") == "orphan");
+  BOOST_TEST(get(pods + "/p").at("/metadata/deletionTimestamp") != "");
+  BOOST_TEST(remove(R"({"orphanDependents":false})").status == 200);
   BOOST_TEST(get(pods + "/p").status == 404);
+  make_running_pod("r");
+  auto begun = send("DELETE", pods + "/r?orphanDependents=false");
+  BOOST_TEST(begun.status == 202);
+  send("DELETE", pods + "/r?gracePeriodSeconds=0");
   for (auto name : {"default", "kube-system"})
     BOOST_TEST(send("DELETE", std::string{"/api/v1/namespaces/"} + name).at("/message")
                == std::string{"namespaces \""} + name + "\" is forbidden: this namespace may not be deleted");

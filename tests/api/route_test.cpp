@@ -1,3 +1,4 @@
+#include "api/base64.hpp"
 #include "api/list_options.hpp"
 #include "api/output.hpp"
 #include "api/route.hpp"
@@ -115,6 +116,49 @@ BOOST_AUTO_TEST_CASE(page_tokens_survive_the_way) {
   BOOST_TEST(back->served == 500u);
   for (auto broken : {"", "!", "e30", "AAAA", "eyJ2IjoicG9kaXVtLzEifQ"})
     BOOST_TEST(!page_token::decode(broken).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(base64_as_its_standard_has_it) {
+  for (auto [plain, standard, url] :
+       std::initializer_list<std::array<std::string_view, 3>>{{"", "", ""},
+                                                              {"f", "Zg==", "Zg"},
+                                                              {"fo", "Zm8=", "Zm8"},
+                                                              {"foo", "Zm9v", "Zm9v"},
+                                                              {"\xfb\xff\xfe", "+//+", "-__-"}}) {
+    BOOST_TEST(to_base64(plain, base64_form::standard) == standard);
+    BOOST_TEST(to_base64(plain, base64_form::url) == url);
+    BOOST_TEST(from_base64(standard, base64_form::standard).value_or("none") == plain);
+    BOOST_TEST(from_base64(url, base64_form::url).value_or("none") == plain);
+  }
+  for (auto broken : {"Zg", "Zg=", "Z===", "====", "Zm9v=", "-__-", "Zm 9"})
+    BOOST_TEST(!from_base64(broken, base64_form::standard).has_value(), broken);
+  for (auto broken : {"Z", "Zg==", "+//+", "Zm9vZ"})
+    BOOST_TEST(!from_base64(broken, base64_form::url).has_value(), broken);
+}
+
+BOOST_AUTO_TEST_CASE(messages_of_the_channel_protocols) {
+  std::string room;
+  auto text = channel_protocol_of("base64.channel.k8s.io"),
+       v4_text = channel_protocol_of("v4.base64.channel.k8s.io"),
+       binary = channel_protocol_of("v5.channel.k8s.io"), none = channel_protocol_of("");
+  BOOST_TEST(text.text);
+  BOOST_TEST(!text.has_status);
+  BOOST_TEST(v4_text.text);
+  BOOST_TEST(v4_text.has_status);
+  BOOST_TEST(binary.has_status);
+  BOOST_TEST(!none.text);
+  BOOST_TEST(!none.has_status);
+  BOOST_TEST(channel_message(binary, 1, "foo") == "\1foo");
+  BOOST_TEST(channel_message(text, 1, "foo") == "1Zm9v");
+  BOOST_TEST(binary_message(text, "4Zm9v", room).value_or("none") == "\4foo");
+  BOOST_TEST(binary_message(binary, "\4foo", room).value_or("none") == "\4foo");
+  for (auto broken : {"", "0Zg", "\1Zm9v"})
+    BOOST_TEST(!binary_message(text, broken, room).has_value());
+  const std::vector<std::string_view> known{"v5.channel.k8s.io", "base64.channel.k8s.io"};
+  BOOST_TEST(choose_channel_protocol("", known).value_or("none") == "");
+  BOOST_TEST(choose_channel_protocol("x, base64.channel.k8s.io, v5.channel.k8s.io", known).value_or("none")
+             == "base64.channel.k8s.io");
+  BOOST_TEST(!choose_channel_protocol("x", known).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(frames_and_sizes_of_sessions) {

@@ -147,8 +147,17 @@ BOOST_FIXTURE_TEST_CASE(it_ends_in_time_with_a_bookmark, api_world) {
   BOOST_TEST(reply::text_at(last, "/type") == "BOOKMARK");
   BOOST_TEST(reply::text_at(last, "/object/kind") == "Pod");
   BOOST_TEST(list.ended() == 200);
-  auto wrong = get(pods + "?watch=true&sendInitialEvents=true");
-  BOOST_TEST(wrong.status == 422);
+  // Who wants no initial events starts at what is now, or at the version that it names.
+  std::string none = pods
+                     + "?watch=true&sendInitialEvents=false&resourceVersionMatch=NotOlderThan"
+                       "&timeoutSeconds=1";
+  auto first = get(pods + "/a").at("/metadata/resourceVersion");
+  post(pods, pod_text("b"));
+  watch_lines now{*this, none}, any{*this, none + "&resourceVersion=0"},
+      since{*this, none + "&resourceVersion=" + first};
+  BOOST_TEST(since.short_next() == "ADDED b");
+  for (auto* lines : {&now, &any, &since})
+    BOOST_TEST(lines->ended() == 200);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_reader_that_stops_costs_little_and_is_told, short_history) {

@@ -48,6 +48,10 @@ const bad_row bad_rows[] = {
      "p.yaml:2:10: crashLoopBackOff.first must be a duration, such as 300ms, 10s or 1m20s"},
     {"crashLoopBackOff:\n  first: -1s", "p.yaml:2:10: crashLoopBackOff.first must be at least 0s"},
     {"crashLoopBackOff:\n  factor: 0.5", "p.yaml:2:11: crashLoopBackOff.factor must be at least 1"},
+    {"imageGC: {highThresholdPercent: 101}",
+     "p.yaml:1:33: imageGC.highThresholdPercent must be at most 100"},
+    {"imageGC: {lowThresholdPercent: 85}",
+     "p.yaml:1:32: imageGC.lowThresholdPercent must be less than imageGC.highThresholdPercent"},
     {"registryMirrors: []", "p.yaml:1:18: registryMirrors must be a map of registry hosts"},
     {"registryMirrors: {docker.io: [{}]}", "p.yaml:1:18: registryMirrors docker.io: a mirror is"},
     {"registryMirrors: {docker.io: [{layout: /x, registry: y}]}",
@@ -113,6 +117,7 @@ registryMirrors:
   - layout: /srv/images
   - {registry: "mirror.example:5000", insecure: yes}
 crashLoopBackOff: {first: 10ms, factor: 1.5, max: 1s, reset: 2s}
+imageGC: {lowThresholdPercent: 90, highThresholdPercent: 95, minAge: 1s, period: 1m}
 grace: {minimum: 100ms}
 store: {kind: memory}
 events: {ttl: 5m}
@@ -131,6 +136,8 @@ events: {ttl: 5m}
   BOOST_TEST((s->crash_loop_back_off.first == 10ms));
   BOOST_TEST(s->crash_loop_back_off.factor == 1.5);
   BOOST_TEST(s->store.kind == "memory");
+  BOOST_TEST(s->image_gc.low_threshold_percent == 90);
+  BOOST_TEST((s->image_gc.period == 60s));
 }
 
 BOOST_AUTO_TEST_CASE(rules_of_access) {

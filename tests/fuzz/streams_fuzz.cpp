@@ -25,6 +25,16 @@ void read_log(fuzz::input in) {
   fuzz::require(limit < 0 || whole.size() <= static_cast<size_t>(limit), "limitBytes is a limit");
 }
 
+/// base64.channel.k8s.io: what is decoded says the same when it is encoded again.
+void read_text_message(std::string_view message) {
+  auto protocol = api::channel_protocol_of("base64.channel.k8s.io");
+  std::string room, again;
+  auto plain = api::binary_message(protocol, message, room);
+  if (!plain) return;
+  auto text = api::channel_message(protocol, static_cast<uint8_t>(plain->front()), plain->substr(1));
+  fuzz::require(api::binary_message(protocol, text, again) == plain, "a message goes there and back");
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -33,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   case 0:
     if (auto frame = api::parse_frame(in.rest()))
       fuzz::require(frame->data.size() < in.rest().size(), "a frame has a channel byte");
+    read_text_message(in.rest());
     break;
   case 1:
     if (auto terminal = api::parse_resize(in.rest()))

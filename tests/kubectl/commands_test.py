@@ -36,7 +36,7 @@ class Commands(CommandTest):
     def test_versions_and_resources(self):
         self.assertRegex(self.kubectl("version").out, r"(?s)Server Version.*v1\.32\.0")
         self.assertEqual(["authentication.k8s.io/v1", "authorization.k8s.io/v1", "coordination.k8s.io/v1", "events.k8s.io/v1",
-                          "metrics.k8s.io/v1beta1", "v1"], self.kubectl("api-versions").out.split())
+                          "metrics.k8s.io/v1beta1", "policy/v1", "v1"], self.kubectl("api-versions").out.split())
         table = self.kubectl("api-resources", "-o", "wide").out
         for line in [r"pods +po +\S* ?v1 +true +Pod", r"nodes +no +v1 +false +Node", r"namespaces +ns", r"leases +",
                      r"selfsubjectaccessreviews +authorization.k8s.io/v1 +false +SelfSubjectAccessReview"]:
@@ -210,6 +210,32 @@ class Commands(CommandTest):
         self.assertIn("No resources found", self.kubectl("get", "pods", *space).err)
         self.kubectl("delete", "namespace", space[1], "--wait=false")
 
+    def test_delete_and_its_dependents(self):
+        def owned(name, owner, **more):
+            dependent = pod(name, container(script=SLEEP))
+            dependent["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": owner["metadata"]["name"],
+                                                         "uid": owner["metadata"]["uid"], **more}]
+            return dependent
+
+        for policy in ("background", "foreground", "orphan"):
+            with self.subTest(policy=policy):
+                owner, dependent = f"owner-{policy}", f"dependent-{policy}"
+                self.create(pod(owner, container(script=SLEEP)))
+                self.create(owned(dependent, self.daemon.wait_running(owner), blockOwnerDeletion=True))
+                self.daemon.wait_running(dependent)
+                self.assertRegex(self.kubectl("delete", "pod", owner, f"--cascade={policy}").out, f'pod "{owner}".* deleted')
+                if policy == "foreground":
+                    missing = self.kubectl("get", "pod", dependent, check=False)
+                    self.assertIn("NotFound", missing.err)
+                elif policy == "background":
+                    self.daemon.wait_gone(dependent)
+                else:
+                    left = self.daemon.pod(dependent)["metadata"]
+                    self.assertNotIn("ownerReferences", left)
+                    self.assertNotIn("deletionTimestamp", left)
+        self.create(owned("nobodys", {"metadata": {"name": "never", "uid": "11111111-2222-3333-4444-555555555555"}}))
+        self.daemon.wait_gone("nobodys")
+
     # --- nodes ---
 
     def test_cordon_taint_and_drain(self):
@@ -234,8 +260,8 @@ class Commands(CommandTest):
         refused = self.kubectl("drain", node, check=False)
         self.assertIn("cannot delete Pods", refused.err)
         drained = self.kubectl("drain", node, "--force", "--timeout=60s", seconds=90)
-        # 1.20 deletes where discovery names no group policy, and says so.
-        self.assertRegex(drained.out, rf"node/{node} (drained|evicted|deleted)")
+        self.assertRegex(drained.out, rf"node/{node} (drained|evicted)")
+        self.assertIn("pod/evicted evicted\n", drained.out)
         self.assertEqual([], [p["metadata"]["name"] for p in self.daemon.api.get("/api/v1/pods")["items"]])
 
     def test_a_no_execute_taint_takes_pods_away(self):

@@ -158,6 +158,17 @@ class Restarts(DaemonTest):
         ended = self.daemon.wait_pod("says", lambda p: phase(p) == "Failed", what="Failed")
         self.assertEqual("why it ended\n", terminated(ended)["message"])
 
+    def test_last_words_and_probe_output_that_are_no_text(self):
+        """Whatever a container prints, its pod stays readable."""
+        broken = r"printf 'a\377\376' > /dev/termination-log; exit 1"
+        self.create(pod("noise", container(script=broken), restartPolicy="Never"))
+        ended = self.daemon.wait_pod("noise", lambda p: phase(p) == "Failed", what="Failed")
+        self.assertEqual("a\ufffd\ufffd", terminated(ended)["message"])
+        probe = {"exec": {"command": ["sh", "-c", r"printf 'b\377'; exit 1"]}, "periodSeconds": 1}
+        self.create(pod("noisy", container(script=SLEEP, readinessProbe=probe), grace=1))
+        self.assertIn("b\ufffd", self.daemon.wait_event("noisy", "Unhealthy")["message"])
+        self.assertEqual(0, self.kubectl("label", "pod", "noise", "still=here").code)
+
 
 class Limits(DaemonTest):
     def test_a_memory_eater_is_oom_killed(self):

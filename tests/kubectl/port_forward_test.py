@@ -212,8 +212,13 @@ class Channels(ForwardCase):
         return Stream(self.daemon.api, f"{pods_path()}/{name}", "portforward", protocol=protocol, ports=ports)
 
     def test_two_ports(self):
-        stream = self.stream("8080,9000")
-        self.assertEqual("v4.channel.k8s.io", stream.protocol)
+        for protocol in ("v4.channel.k8s.io", "v4.base64.channel.k8s.io", None):
+            with self.subTest(protocol=protocol):
+                self.two_ports(protocol)
+
+    def two_ports(self, protocol):
+        stream = self.stream("8080,9000", protocol=protocol)
+        self.assertEqual(protocol, stream.protocol)
         for channel, port in [(0, 8080), (1, 8080), (2, 9000), (3, 9000)]:
             self.assertTrue(stream.step())
             stream.wait_for(channel, struct.pack("<H", port))

@@ -1,4 +1,4 @@
-"""exec and attach without kubectl: a small WebSocket client for v4/v5.channel.k8s.io, for what kubectl does not show."""
+"""exec and attach without kubectl: a small WebSocket client for the channel protocols, for what kubectl does not show."""
 import base64
 import hashlib
 import json
@@ -24,7 +24,7 @@ class Refused(AssertionError):
 
 
 class Stream:
-    """One exec or attach. Collects what comes per channel."""
+    """One exec, attach or port-forward. Collects what comes per channel. Protocol None asks for none."""
 
     def __init__(self, api, pod_path, verb, protocol="v5.channel.k8s.io", seconds=30, **query):
         pairs = []
@@ -34,9 +34,10 @@ class Stream:
         self.connection.connect()
         self.sock = self.connection.sock
         key = base64.b64encode(os.urandom(16))
+        offer = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
         request = (f"GET {pod_path}/{verb}?{urlencode(pairs)} HTTP/1.1\r\nHost: {api.host}:{api.port}\r\nUpgrade: websocket\r\n"
                    f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n"
-                   f"Sec-WebSocket-Protocol: {protocol}\r\n\r\n")
+                   f"{offer}\r\n")
         self.sock.sendall(request.encode())
         self.buffer = b""
         head = self.read_until(b"\r\n\r\n").decode()
@@ -48,6 +49,7 @@ class Stream:
         accepted = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
         assert self.headers["sec-websocket-accept"] == accepted, self.headers
         self.protocol = self.headers.get("sec-websocket-protocol")
+        self.base64 = "base64." in (self.protocol or "")
         self.channels = {channel: b"" for channel in (STDOUT, STDERR, ERROR)}
         self.close_code = None
 
@@ -83,7 +85,10 @@ class Stream:
         self.sock.sendall(head + mask + masked)
 
     def send(self, channel, data):
-        self.send_frame(2, bytes([channel]) + data)
+        if self.base64:
+            self.send_frame(1, str(channel).encode() + base64.b64encode(data))
+        else:
+            self.send_frame(2, bytes([channel]) + data)
 
     def close_stdin(self):
         """v5's way to say that stdin has ended."""
@@ -114,6 +119,9 @@ class Stream:
             return False
         if opcode == 9:
             self.send_frame(10, payload)
+        elif self.base64 and opcode == 1:
+            channel = payload[0] - ord("0")
+            self.channels[channel] = self.channels.get(channel, b"") + base64.b64decode(payload[1:], validate=True)
         elif opcode in (0, 1, 2) and payload:
             self.channels[payload[0]] = self.channels.get(payload[0], b"") + payload[1:]
         elif opcode == 10:
@@ -130,12 +138,15 @@ class Stream:
 
     def finish(self):
         """Reads to the end and returns the final Status."""
+        self.read_to_the_end()
+        return json.loads(self.channels[ERROR])
+
+    def read_to_the_end(self):
         try:
             while self.step():
                 pass
         finally:
             self.connection.close()
-        return json.loads(self.channels[ERROR])
 
     def drop(self):
         """Vanishes without a word."""

@@ -247,8 +247,8 @@ class Protocol(ExecCase):
     def stream(self, verb="exec", **query):
         return Stream(self.daemon.api, f"{pods_path()}/box", verb, **{"container": "main", "stdout": "true", "stderr": "true", **query})
 
-    def test_v4_and_v5(self):
-        for protocol in ("v4.channel.k8s.io", "v5.channel.k8s.io"):
+    def test_from_v4_on_there_is_a_status(self):
+        for protocol in ("v4.channel.k8s.io", "v5.channel.k8s.io", "v4.base64.channel.k8s.io"):
             stream = self.stream(protocol=protocol, command=["sh", "-c", "echo out; echo err >&2; exit 3"])
             self.assertEqual(protocol, stream.protocol)
             status = stream.finish()
@@ -256,6 +256,22 @@ class Protocol(ExecCase):
             self.assertEqual(("Failure", "NonZeroExitCode"), (status["status"], status["reason"]))
             self.assertEqual([{"reason": "ExitCode", "message": "3"}], status["details"]["causes"])
             self.assertEqual(1000, stream.close_code)
+
+    def test_before_v4_there_are_words(self):
+        for protocol in (None, "channel.k8s.io", "base64.channel.k8s.io"):
+            with self.subTest(protocol=protocol):
+                stream = self.stream(protocol=protocol, command=["sh", "-c", "read line; echo $line; exit 3"], stdin="true")
+                self.assertEqual(protocol, stream.protocol)
+                stream.send(STDIN, "gr\u00fc\u00dfe\n".encode())
+                stream.read_to_the_end()
+                self.assertEqual("gr\u00fc\u00dfe\n".encode(), stream.channels[STDOUT])
+                self.assertEqual(b"command terminated with non-zero exit code: exit status 3", stream.channels[ERROR])
+                self.assertEqual(1000, stream.close_code)
+        stream = self.stream(protocol="base64.channel.k8s.io", command=["sh", "-c", "read line; echo $line"], stdin="true")
+        stream.send_frame(1, b"0no base64!")  # nobody's, and no harm
+        stream.send(STDIN, b"go\n")
+        stream.read_to_the_end()
+        self.assertEqual((b"go\n", b""), (stream.channels[STDOUT], stream.channels[ERROR]))
 
     def test_success_is_exactly_one_status(self):
         stream = self.stream(command="true")
@@ -295,6 +311,9 @@ class Protocol(ExecCase):
                 self.stream(**query)
             self.assertEqual(wanted, refused.exception.code)
             self.assertEqual("Status", refused.exception.status["kind"])
+        with self.assertRaises(Refused) as refused:
+            self.stream(protocol="v9.channel.k8s.io", command="true")
+        self.assertEqual(400, refused.exception.code)
         with self.assertRaises(Refused) as refused:
             Stream(self.daemon.api, f"{pods_path()}/nobody", "exec", command="true", stdout="true")
         self.assertEqual(404, refused.exception.code)

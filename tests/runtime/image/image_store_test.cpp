@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(requests_for_one_image_share_a_pull) {
   int answers = 0, good = 0;
   w.loop.post([&] {
     for (int i = 0; i < 5; ++i)
-      w.store->pull(i % 2 ? "me/app" : "docker.io/me/app:latest", "", [&](caf::expected<image_ptr> x) {
+      w.store->pull(i % 2 ? "me/app" : "docker.io/me/app:latest", {}, [&](caf::expected<image_ptr> x) {
         good += x.engaged();
         if (++answers == 5) all.set_value();
       });

@@ -48,8 +48,8 @@ struct world {
     loop.post([&] { start([&](T x) { answer.set_value(std::move(x)); }); });
     return answer.get_future().get();
   }
-  caf::expected<image_ptr> pull(const std::string& ref) {
-    return wait<caf::expected<image_ptr>>([&](auto done) { store->pull(ref, "", done); });
+  caf::expected<image_ptr> pull(const std::string& ref, const std::vector<registry_login>& logins = {}) {
+    return wait<caf::expected<image_ptr>>([&](auto done) { store->pull(ref, logins, done); });
   }
   caf::error remove(const std::string& id, std::set<std::string> in_use = {}) {
     return wait<caf::error>([&](auto done) { store->remove(id, in_use, done); });
