@@ -25,8 +25,21 @@ void page_cache::keep(std::string_view resource, const snapshot_ptr& snapshot) {
   entries_.remove_if([&](auto& e) {
     return e.resource == resource && e.snapshot->resource_version() == snapshot->resource_version();
   });
-  entries_.push_front({std::string{resource}, snapshot});
+  entries_.push_front({std::string{resource}, snapshot, std::chrono::steady_clock::now()});
   if (entries_.size() > limit_) entries_.pop_back();
+  if (timer_ == 0) timer_ = loop_.after(time_, [this] { let_go(); });
+}
+
+void page_cache::let_go() {
+  timer_ = 0;
+  auto now = std::chrono::steady_clock::now();
+  std::erase_if(entries_, [&](auto& e) { return now - e.kept >= time_; });
+  if (entries_.empty()) return;
+  timer_ = loop_.after(time_ - (now - entries_.back().kept), [this] { let_go(); });
+}
+
+page_cache::~page_cache() {
+  if (timer_ != 0) loop_.cancel(timer_);
 }
 
 snapshot_ptr page_cache::find(std::string_view resource, uint64_t version) const {
@@ -38,7 +51,8 @@ snapshot_ptr page_cache::find(std::string_view resource, uint64_t version) const
 server_state::server_state(server_parts p, server_settings s)
     : parts(std::move(p)), settings(std::move(s)),
       to_registry(parts.system, parts.env, parts.loop, parts.registry, settings.write_timeout),
-      turns(std::make_shared<write_turns>(parts.loop)),
+      turns(std::make_shared<write_turns>(parts.loop, settings.write_timeout)),
+      pages(parts.loop, settings.page_time),
       hub(std::make_shared<watch_hub>(parts.loop, parts.view, parts.wall_now)) {
   if (parts.usage) meter = std::make_unique<usage_meter>(parts.loop, parts.usage);
 }

@@ -20,6 +20,9 @@ class watch_hub;
 /// Recent lists, kept so that their next pages come from the same snapshot.
 class page_cache {
 public:
+  /// What is kept is let go after `time`: a snapshot holds all that has changed since.
+  page_cache(event_loop& loop, nanoseconds time) : loop_(loop), time_(time) {}
+  ~page_cache();
   void keep(std::string_view resource, const snapshot_ptr& snapshot);
   snapshot_ptr find(std::string_view resource, uint64_t version) const;
 
@@ -27,8 +30,14 @@ private:
   struct entry {
     std::string resource;
     snapshot_ptr snapshot;
+    std::chrono::steady_clock::time_point kept;
   };
+  void let_go();
+
   static constexpr size_t limit_ = 64;
+  event_loop& loop_;
+  const nanoseconds time_;
+  uint64_t timer_ = 0;
   std::list<entry> entries_; ///< newest first
 };
 
@@ -42,8 +51,8 @@ public:
   const server_settings settings;
   gateway to_registry;
   const std::shared_ptr<write_turns> turns;
-  openapi_documents openapi;
   page_cache pages;
+  openapi_documents openapi;
   std::unique_ptr<usage_meter> meter; ///< null without a usage_source
   std::shared_ptr<watch_hub> hub;
   std::atomic<bool> ready{true};

@@ -41,6 +41,7 @@ struct server_settings {
   nanoseconds write_timeout = std::chrono::seconds{30};
   nanoseconds bookmark_period = std::chrono::seconds{60};
   nanoseconds default_watch_time = std::chrono::minutes{45};
+  nanoseconds page_time = std::chrono::minutes{5}; ///< that a list's next page is to be had; etcd's default
   size_t max_watches = 20'000;
   size_t max_sessions = 256; ///< exec, attach and port-forward at a time
   size_t max_log_streams = 1'000;

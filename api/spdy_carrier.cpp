@@ -48,7 +48,7 @@ public:
   }
   bool send(channel to, std::string_view bytes) override {
     auto& stream = slots_[to == channel::stderr_ ? err : out].stream;
-    return !stream || stream->write(bytes);
+    return !stream || !stream->is_open() || stream->write(bytes); // what nobody wants is dropped
   }
   void finish(const session_end& end) override {
     for (auto i : {out, err})

@@ -49,7 +49,7 @@ void update_work::attempt(const std::shared_ptr<update_work>& self, int left) {
                              [self, pinned = v.pinned, left](caf::expected<delete_result> result) {
                                if (result) return self->c->answer_object(200, result->object);
                                if (code_of(result.error()) == errc::conflict && !pinned && left > 1)
-                                 return in_turn(self->c, [&] { attempt(self, left - 1); });
+                                 return next_step(self->c, [&] { attempt(self, left - 1); });
                                self->c->fail(result.error());
                              });
 }
@@ -166,13 +166,22 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
 
 void store_update(const call_ptr& c, update_part part, bool dry_run, const make_next& next) {
   auto work = std::make_shared<update_work>(update_work{c, part, dry_run, next, nullptr});
-  c->state->turns->wait(c->key(), [work](write_turns::turn turn) {
+  in_turn(c, [work](write_turns::turn turn) {
     work->turn = std::move(turn);
-    in_turn(work->c, [&] { update_work::attempt(work, max_attempts); });
+    update_work::attempt(work, max_attempts);
   });
 }
 
-void in_turn(const call_ptr& c, const std::function<void()>& f) {
+void in_turn(const call_ptr& c, std::function<void(write_turns::turn)> f) {
+  c->state->turns->wait(c->key(), [c, f = std::move(f)](write_turns::turn turn) {
+    next_step(c, [&] {
+      if (!turn) return c->fail(make_error(errc::timeout, "the writes before this one took too long"));
+      f(std::move(turn));
+    });
+  });
+}
+
+void next_step(const call_ptr& c, const std::function<void()>& f) {
   if (!c->exchange->is_open()) return; // who has waited has gone
   try {
     f();

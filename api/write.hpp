@@ -18,7 +18,11 @@ using make_next = std::function<outcome<next_version>(const object& current)>;
 
 /// Runs a step of a write that is not the request's first: nothing when the client has gone, a 500 for an
 /// exception, which must not reach the loop.
-void in_turn(const call_ptr& c, const std::function<void()>& f);
+void next_step(const call_ptr& c, const std::function<void()>& f);
+
+/// Runs the first step of a write when it is the request's turn to write its object; 504 when that takes too
+/// long.
+void in_turn(const call_ptr& c, std::function<void(write_turns::turn)> f);
 
 /// Reads the current version, makes the next and stores `part` of it; after a conflict that is not the
 /// client's it reads again, a few times. Writes of one object wait for each other. Answers the request.

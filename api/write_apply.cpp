@@ -47,16 +47,16 @@ failure unfit(const call& c, const std::vector<std::string>& problems) {
   return {std::move(status)};
 }
 
-/// Reads the body: YAML, of which JSON is a part. Keys given twice are judged by fieldValidation.
+/// Reads the body: YAML, of which JSON is a part; what looks like JSON and is none may be YAML's flow style.
+/// Keys given twice are judged by fieldValidation.
 outcome<json::value> read_configuration(call& c, config::field_validation mode) {
   auto& text = c.request().body;
   auto start = text.find_first_not_of(" \t\r\n");
   bool is_json = start != std::string::npos && text[start] == '{';
   config::document document;
-  if (is_json) {
-    auto parsed = config::parse_json(text);
-    if (!parsed) return bad_request("error decoding YAML: " + message_of(parsed.error()));
-    document = std::move(*parsed);
+  auto parsed_json = is_json ? config::parse_json(text) : make_error(errc::bad_request, "");
+  if (parsed_json) {
+    document = std::move(*parsed_json);
   } else {
     auto parsed = config::parse_yaml(text, {}, yaml_limits);
     if (!parsed) return bad_request("error decoding YAML: " + message_of(parsed.error()));
@@ -148,7 +148,7 @@ void apply_work::create(const std::shared_ptr<apply_work>& self, json::value doc
   c->state->to_registry.call(std::move(request), [self, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(201, result->object);
     if (code_of(result.error()) == errc::already_exists && left > 1)
-      return in_turn(self->c, [&] { attempt(self, left - 1); });
+      return next_step(self->c, [&] { attempt(self, left - 1); });
     self->c->fail(result.error());
   });
 }
@@ -162,7 +162,7 @@ void apply_work::update(const std::shared_ptr<apply_work>& self, const object& c
   c->state->to_registry.call(std::move(request), [self, pinned, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(200, result->object);
     auto again = code_of(result.error()) == errc::conflict || code_of(result.error()) == errc::not_found;
-    if (again && !pinned && left > 1) return in_turn(self->c, [&] { attempt(self, left - 1); });
+    if (again && !pinned && left > 1) return next_step(self->c, [&] { attempt(self, left - 1); });
     self->c->fail(result.error());
   });
 }
@@ -194,9 +194,9 @@ void serve_apply(const call_ptr& c) {
   if (auto* f = std::get_if<failure>(&configuration)) return c->fail(*f);
   work->configuration = std::move(std::get<json::value>(configuration));
   if (auto f = check_configuration(*c, *work->by.type, work->configuration)) return c->fail(*f);
-  c->state->turns->wait(c->key(), [work](write_turns::turn turn) {
+  in_turn(c, [work](write_turns::turn turn) {
     work->turn = std::move(turn);
-    in_turn(work->c, [&] { apply_work::attempt(work, max_attempts); });
+    apply_work::attempt(work, max_attempts);
   });
 }
 

@@ -5,7 +5,7 @@ namespace podium::api {
 void write_turns::wait(const object_key& key, std::function<void(turn)> f) {
   auto [i, is_first] = waiting_.try_emplace(key);
   if (is_first) return f(make_turn(key));
-  i->second.push_back(std::move(f));
+  i->second.push_back({clock::now(), std::move(f)});
 }
 
 write_turns::turn write_turns::make_turn(const object_key& key) {
@@ -26,9 +26,10 @@ void write_turns::next(const object_key& key) {
     waiting_.erase(i);
     return;
   }
-  auto f = std::move(i->second.front());
+  auto first = std::move(i->second.front());
   i->second.pop_front();
-  f(make_turn(key));
+  auto given = make_turn(key); // who has waited too long does not get it: it goes on at once
+  first.f(clock::now() - first.since < longest_wait_ ? given : nullptr);
 }
 
 } // namespace podium::api

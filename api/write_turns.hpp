@@ -4,6 +4,7 @@
 #include "messages/object.hpp"
 #include "runtime/loop/event_loop.hpp"
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -17,20 +18,27 @@ public:
   /// The right to write; it ends when the last copy goes.
   using turn = std::shared_ptr<void>;
 
-  explicit write_turns(event_loop& loop) : loop_(loop) {}
+  write_turns(event_loop& loop, nanoseconds longest_wait) : loop_(loop), longest_wait_(longest_wait) {}
 
   /// Calls `f` with the turn of `key`: at once if nobody has it, else from the loop after those who came
-  /// before.
+  /// before. With none if that took too long: a store that hangs is not waited for by one after the other.
   void wait(const object_key& key, std::function<void(turn)> f);
   /// Forgets who waits.
   void clear() { waiting_.clear(); }
 
 private:
+  using clock = std::chrono::steady_clock;
+  struct waiter {
+    clock::time_point since;
+    std::function<void(turn)> f;
+  };
+
   turn make_turn(const object_key& key);
   void next(const object_key& key);
 
   event_loop& loop_;
-  std::map<object_key, std::deque<std::function<void(turn)>>> waiting_; ///< a key whose turn somebody has
+  const nanoseconds longest_wait_;
+  std::map<object_key, std::deque<waiter>> waiting_; ///< a key whose turn somebody has
 };
 
 } // namespace podium::api

@@ -30,6 +30,8 @@ public:
   /// The client reset the stream or the connection is gone. Not called when both ends have finished, or after
   /// reset().
   void on_close(std::function<void()> f) { on_close_ = std::move(f); }
+  /// False when nothing that is written is sent any more.
+  bool is_open() const { return !local_done_; }
   /// Sends bytes. False: the connection has no room, wait for spdy_session::on_room.
   bool write(std::string_view bytes);
   /// Sends nothing more.

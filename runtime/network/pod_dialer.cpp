@@ -37,21 +37,30 @@ made_socket make_socket(int family) {
   return out;
 }
 
+made_sockets refused(const std::string& problem) {
+  made_sockets out;
+  for (auto& s : out)
+    s.problem = problem;
+  return out;
+}
+
+made_sockets make_sockets_in(const std::string& netns) {
+  if (!netns.empty()) {
+    unique_fd ns{::open(netns.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!ns || ::setns(ns.get(), CLONE_NEWNET) != 0) return refused("network namespace: " + text_of(errno));
+  }
+  return {make_socket(AF_INET), make_socket(AF_INET6)};
+}
+
 /// Blocks for the life of a thread. The thread ends afterwards: nothing has to be put back, and nothing can
 /// be put back wrongly.
 made_sockets make_sockets(const std::string& netns) {
   made_sockets out;
-  std::thread([&] {
-    if (!netns.empty()) {
-      unique_fd ns{::open(netns.c_str(), O_RDONLY | O_CLOEXEC)};
-      if (!ns || ::setns(ns.get(), CLONE_NEWNET) != 0) {
-        for (auto& s : out)
-          s.problem = "network namespace: " + text_of(errno);
-        return;
-      }
-    }
-    out = {make_socket(AF_INET), make_socket(AF_INET6)};
-  }).join();
+  try {
+    std::thread([&] { out = make_sockets_in(netns); }).join();
+  } catch (const std::system_error& e) { // as many threads as the machine allows are there
+    return refused(std::string{"thread: "} + e.what());
+  }
   return out;
 }
 

@@ -271,4 +271,12 @@ BOOST_AUTO_TEST_CASE(nodes_and_namespaces_are_applied_too) {
   BOOST_TEST(node.status == 201, node.body);
 }
 
+BOOST_AUTO_TEST_CASE(a_configuration_may_be_yaml_in_flow_style) {
+  auto made = apply("p", "{apiVersion: v1, kind: Pod, spec: {containers: [{name: c, image: busybox}]}}");
+  BOOST_TEST(made.status == 201, made.body);
+  auto broken = apply("p", "{apiVersion: v1, kind: [}");
+  BOOST_TEST(broken.status == 400);
+  BOOST_TEST(broken.at("/message").starts_with("error decoding YAML: "));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

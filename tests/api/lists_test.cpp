@@ -169,6 +169,27 @@ BOOST_AUTO_TEST_CASE(an_expired_page_says_how_to_go_on) {
   BOOST_TEST(get(pods + "?continue=" + rest.at("/metadata/continue")).at("/items/0/metadata/name") == "d");
 }
 
+struct hasty_world : api_world {
+  static api::server_settings hasty() {
+    api::server_settings out;
+    out.page_time = 1ms;
+    return out;
+  }
+  hasty_world() : api_world(nullptr, hasty()) {}
+};
+
+// A snapshot that nobody asks for again must not hold what has changed since for ever.
+BOOST_FIXTURE_TEST_CASE(pages_are_let_go_after_a_time, hasty_world) {
+  for (auto name : {"a", "b"})
+    post(pods, pod_text(name));
+  auto token = get(pods + "?limit=1").at("/metadata/continue");
+  patch(pods + "/a", "merge-patch", R"({"metadata":{"labels":{"x":"1"}}})");
+  reply next;
+  for (int i = 0; i < 10'000 && next.status != 410; ++i)
+    next = get(pods + "?limit=1&continue=" + token);
+  BOOST_TEST(next.status == 410, next.body);
+}
+
 BOOST_AUTO_TEST_CASE(large_answers_are_compressed_for_who_takes_it) {
   for (auto name : {"a", "b", "c", "d"})
     BOOST_REQUIRE(post(pods, large_pod(name)).status == 201);

@@ -18,15 +18,16 @@ public:
       return true;
     }
     void close_stdin() override {
-      events.on_output(2, "bye");
+      if (!paused) events.on_output(2, "bye");
       events.on_end({code, {}});
     }
     void resize(uint16_t width, uint16_t height) override {
       events.on_output(1, std::to_string(width) + "x" + std::to_string(height) + ";");
     }
-    void pause_output() override {}
-    void resume_output() override {}
+    void pause_output() override { paused = true; }
+    void resume_output() override { paused = false; }
     int code = 0;
+    bool paused = false;
   };
   std::unique_ptr<api::log_reading> open_log(const api::container_target&, const api::log_options&,
                                              api::log_events) override {
@@ -132,6 +133,19 @@ BOOST_FIXTURE_TEST_CASE(a_command_with_every_protocol, spdy_world) {
     BOOST_TEST(peer.has("reset 9 3"));    // stdout is there already
     BOOST_TEST(!peer.has("goaway 11 0")); // the client says goodbye
   }
+}
+
+// A command must not wait for ever for the reader of a stream that has gone.
+BOOST_FIXTURE_TEST_CASE(output_that_the_client_has_reset_is_dropped, spdy_world) {
+  spdy_client peer{port, 0, pods + "/p/exec?command=0&stdin=true&stdout=true&stderr=true",
+                   offer("v4.channel.k8s.io")};
+  for (auto& [id, type] : std::vector<std::pair<uint32_t, std::string>>{
+           {1, "error"}, {3, "stdin"}, {5, "stdout"}, {7, "stderr"}})
+    peer.open(id, type);
+  peer.raw.send(spdy_encoder::rst_stream(5, spdy_status::cancel));
+  peer.say(3, "words", true);
+  BOOST_TEST(peer.until("fin 1"));
+  BOOST_TEST(peer.data[7] == "bye");
 }
 
 BOOST_FIXTURE_TEST_CASE(sizes_of_a_terminal_however_they_come, spdy_world) {

@@ -9,7 +9,7 @@ BOOST_AUTO_TEST_SUITE(write_turns_suite)
 
 BOOST_AUTO_TEST_CASE(writers_of_one_object_come_one_after_the_other) {
   event_loop loop;
-  auto turns = std::make_shared<api::write_turns>(loop);
+  auto turns = std::make_shared<api::write_turns>(loop, 1h);
   std::vector<std::string> log;
   std::vector<api::write_turns::turn> held;
   auto writer = [&](std::string name) {
@@ -41,6 +41,22 @@ BOOST_AUTO_TEST_CASE(writers_of_one_object_come_one_after_the_other) {
     held.clear();
     turns.reset();
   });
+}
+
+BOOST_AUTO_TEST_CASE(who_has_waited_too_long_gets_no_turn) {
+  event_loop loop;
+  auto turns = std::make_shared<api::write_turns>(loop, 0s);
+  std::promise<bool> second;
+  api::write_turns::turn first;
+  loop.run([&] {
+    turns->wait({"pods", "a", "x"}, [&](auto turn) { first = std::move(turn); });
+    turns->wait({"pods", "a", "x"}, [](auto turn) { BOOST_TEST(!turn); });
+    turns->wait({"pods", "a", "x"}, [&](auto turn) { second.set_value(turn != nullptr); });
+  });
+  BOOST_TEST((first != nullptr));
+  loop.run([&] { first.reset(); });
+  BOOST_TEST(!second.get_future().get());
+  loop.run([&] { turns.reset(); });
 }
 
 // Kubernetes tries again for ever on behalf of a client who names no version.
