@@ -22,7 +22,7 @@ admission_fault unsupported(const std::string& path) {
 }
 
 admission_fault unsupported_in(const json::value& container, const std::string& path) {
-  for (auto* name : {"volumeMounts", "volumeDevices", "envFrom", "restartPolicyRules"})
+  for (auto* name : {"volumeMounts", "volumeDevices", "envFrom"})
     if (given(field(container, name))) return unsupported(path + "." + name);
   auto* env = field(container, "env");
   if (env && env->is_array())
@@ -45,13 +45,16 @@ std::string shortage(const char* what, int64_t wanted, int64_t used, int64_t cap
 admission_fault unsupported_feature(const json::value& document) {
   auto* spec = field(document, "spec");
   if (!spec) return {};
-  for (auto* name : {"initContainers", "ephemeralContainers", "volumes"})
+  for (auto* name : {"volumes"})
     if (given(field(*spec, name))) return unsupported(std::string{"spec."} + name);
-  auto* containers = field(*spec, "containers");
-  if (!containers || !containers->is_array()) return {};
-  auto& list = containers->get_array();
-  for (size_t i = 0; i < list.size(); ++i)
-    if (auto fault = unsupported_in(list[i], "spec.containers[" + std::to_string(i) + "]")) return fault;
+  for (std::string list : {"initContainers", "containers"}) {
+    auto* containers = field(*spec, list);
+    if (!containers || !containers->is_array()) continue;
+    for (size_t i = 0; i < containers->get_array().size(); ++i)
+      if (auto fault =
+              unsupported_in(containers->get_array()[i], "spec." + list + "[" + std::to_string(i) + "]"))
+        return fault;
+  }
   return {};
 }
 

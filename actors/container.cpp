@@ -6,10 +6,11 @@
 namespace podium {
 
 container::container(caf::actor_config& cfg, node_context_ptr ctx, std::string path, pod_actor parent,
-                     image_puller_actor puller, object_ref pod, size_t index, container_memory memory)
+                     image_puller_actor puller, object_ref pod, std::string name, container_memory memory)
     : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), parent_(std::move(parent)),
-      puller_(std::move(puller)), index_(index), memory_(std::move(memory)) {
+      puller_(std::move(puller)), name_(std::move(name)), memory_(std::move(memory)) {
   goal_.pod = std::move(pod);
+  take_tuning();
 }
 
 void container::on_start() {
@@ -34,8 +35,13 @@ container::behavior_type container::handlers() {
           [this](const probe_report& probe) { take_probe(probe); }};
 }
 
-const container_spec& container::spec() const {
-  return goal_.pod->as_pod().spec.containers.at(index_);
+restart_terms container::terms() const {
+  return restart_terms_of(goal_.pod->as_pod().spec, found_);
+}
+
+void container::take_tuning() {
+  found_ = find_container(goal_.pod->as_pod().spec, name_);
+  tuning_ = tuning_of(goal_.pod->as_pod(), ctx_->settings.crash_loop);
 }
 
 container_key container::key() const {
@@ -49,9 +55,11 @@ bool container::running() const {
 container_facts container::facts() const {
   auto& key = goal_.pod->key();
   return {&spec(),
-          restart_policy_of(goal_.pod->as_pod().spec, spec()),
+          terms(),
+          goal_.round,
           goal_.wish,
           goal_.deleting,
+          goal_.hold_signal,
           !image_id_.empty(),
           key.name + "_" + key.ns + "(" + goal_.pod->uid() + ")"};
 }
@@ -60,8 +68,11 @@ container_facts container::facts() const {
 // ---------------------------------------------------------------------------------------------------
 
 void container::take_goal(const container_goal& goal) {
+  // Names are unique and none ever leaves a spec; one that did would leave nothing to go by.
+  if (!find_container(goal.pod->as_pod().spec, name_)) return;
   auto image_before = spec().image;
   goal_ = goal;
+  take_tuning();
   last_report_.clear();
   if (spec().image != image_before) {
     // Nothing that was found out for another image holds for this one. Source: the back-off's key has the
@@ -74,7 +85,7 @@ void container::take_goal(const container_goal& goal) {
   if (goal_.wish == container_wish::stop) {
     // Nobody waits for an image, or for the next try of a start, that is not wanted any more.
     if (fetching_ || retrying_) begin(), busy_ = fetching_ = false;
-    kill_for("termination", "Stopping container " + spec().name, goal_.grace_seconds);
+    kill_for("termination", "Stopping container " + name_, goal_.cause, goal_.grace_seconds);
   } else {
     replace_if_changed();
   }
@@ -84,7 +95,8 @@ void container::take_goal(const container_goal& goal) {
 
 void container::replace_if_changed() {
   if (image_changed(spec(), memory_))
-    kill_for("spec", "Container " + spec().name + " definition changed, will be restarted", {});
+    kill_for("spec", "Container " + name_ + " definition changed, will be restarted",
+             "image " + memory_.image + " is now " + spec().image, {});
 }
 
 void container::take_probe(const probe_report& probe) {
@@ -94,27 +106,30 @@ void container::take_probe(const probe_report& probe) {
   if (mine && probe.kind != probe_kind::readiness && known.stored == probe_verdict::failure) {
     auto name = to_string(probe.kind);
     auto& of = probe.kind == probe_kind::liveness ? spec().liveness_probe : spec().startup_probe;
-    kill_for(name, "Container " + spec().name + " failed " + name + " probe, will be restarted",
+    kill_for(name,
+             "Container " + name_ + " failed " + name + " probe"
+                 + (terms().policy == "Never" ? "" : ", will be restarted"),
+             probe_cause(of ? *of : probe_spec{}, known),
              of ? of->termination_grace_period_seconds : std::nullopt);
   }
   step();
 }
 
-void container::kill_for(const std::string& reason, const std::string& message,
+void container::kill_for(const std::string& reason, const std::string& message, const std::string& cause,
                          std::optional<int64_t> grace) {
   bool fresh = !memory_.kill && memory_.current && memory_.current->phase != container_phase::exited;
   kill_memory kill;
   kill.reason = reason;
-  kill.message = message;
   // The pod's deletion wins over everything; a probe's own grace over the pod's.
   auto spec_grace = goal_.pod->as_pod().spec.termination_grace_period_seconds.value_or(30);
   auto seconds = goal_.wish == container_wish::stop ? goal_.grace_seconds : grace.value_or(spec_grace);
   kill.grace_seconds = bounded_period(seconds).count();
-  begin_kill(memory_, kill, wall_now());
+  kill.message = kill_text(message, cause, spec(), kill.grace_seconds, ctx_->settings.minimum_grace);
+  begin_kill(memory_, kill, wall_now(), ctx_->settings.minimum_grace);
   if (fresh && memory_.kill) {
     // What was under way for this instance (its start, its hook) is not waited for.
     if (memory_.current->phase == container_phase::running) begin(), busy_ = false;
-    event("Normal", "Killing", message);
+    event("Normal", "Killing", memory_.kill->message);
   }
 }
 
@@ -151,7 +166,7 @@ void container::step() {
       return report();
     }
   }
-  auto decision = decide_container(facts(), ctx_->settings, wall_now(), memory_);
+  auto decision = decide_container(facts(), tuning_.crash_loop, wall_now(), memory_);
   settled_ = decision.step == container_step::settled;
   cancel(wake_);
   if (running() && !watching_) watch();
@@ -164,7 +179,7 @@ void container::step() {
       // Once for each instance, also where the words are the same: the event's count tells the tries.
       back_off_told_ = memory_.current->attempt;
       event("Warning", "BackOff",
-            "Back-off restarting failed container " + spec().name + " in pod " + facts().pod_name);
+            "Back-off restarting failed container " + name_ + " in pod " + facts().pod_name);
     } else if (!memory_.pull.reason.empty() && memory_.waiting_reason == "ErrImagePull") {
       // The failure is shown for a moment, then that it is being waited for.
       auto flip = memory_.pull.failed_at.value + std::chrono::seconds{1};
@@ -191,6 +206,7 @@ void container::step() {
     break;
   case container_step::watch:
     wake_at(decision.at);
+    if (running() && !memory_.kill && memory_.current->post_start_due) post_start();
     break;
   case container_step::pre_stop:
     pre_stop();

@@ -4,15 +4,16 @@
 #pragma once
 #include "actors/container_rules.hpp"
 #include "actors/node_context.hpp"
+#include "actors/pod_tuning.hpp"
 #include "core/base_actor.hpp"
 
 namespace podium {
 
 class container final : public base_actor<container_actor> {
 public:
-  /// `index` finds the container in the pod's spec; `memory` is what an earlier actor of it reported last.
+  /// `name` finds the container in the pod's spec; `memory` is what an earlier actor of it reported last.
   container(caf::actor_config& cfg, node_context_ptr ctx, std::string path, pod_actor parent,
-            image_puller_actor puller, object_ref pod, size_t index, container_memory memory);
+            image_puller_actor puller, object_ref pod, std::string name, container_memory memory);
 
 protected:
   behavior_type handlers() override;
@@ -20,7 +21,8 @@ protected:
   void ended() override;
 
 private:
-  const container_spec& spec() const;
+  const container_spec& spec() const { return *found_.spec; }
+  restart_terms terms() const;
   container_key key() const;
   container_facts facts() const;
   bool running() const;
@@ -46,15 +48,20 @@ private:
   void watch();
   void ended_instance(const container_exit& exit);
   void pre_stop();
-  void run_hook(const lifecycle_handler& hook, nanoseconds limit,
-                std::function<void(const std::string& error)> then);
+  /// Calls `then` with "" or what went wrong, once, unless another operation takes over.
+  using hook_end = std::function<void(const std::string& error)>;
+  void run_hook(const lifecycle_handler& hook, const std::string& name, nanoseconds limit, hook_end then);
+  void run_hook_command(exec_sync request, clock_time until, uint64_t op, hook_end then);
   void signal(int32_t number);
   void remove_unstarted();
   void resync_with_runtime();
   void retry_soon();
   void retry_later(const std::string& reason, const caf::error& err);
 
-  void kill_for(const std::string& reason, const std::string& message, std::optional<int64_t> grace_seconds);
+  void take_tuning();
+  /// Ends the running instance: `message` is the event's in Kubernetes' words, `cause` what it adds.
+  void kill_for(const std::string& reason, const std::string& message, const std::string& cause,
+                std::optional<int64_t> grace_seconds);
   void compute_flags();
   void spawn_probes();
   void spawn_probe(probe_kind kind, const probe_spec& probe);
@@ -65,10 +72,12 @@ private:
   const node_context_ptr ctx_;
   pod_actor parent_;
   image_puller_actor puller_;
-  const size_t index_;
+  const std::string name_;
   // Survives a restart in place.
   container_memory memory_;
   container_goal goal_;
+  found_container found_; ///< in the goal's pod
+  pod_tuning tuning_;     ///< of the goal's pod
   std::map<probe_kind, probe_actor> probes_;
   std::string last_report_;
   // Volatile.

@@ -8,6 +8,8 @@ namespace {
 
 /// A postStart hook may take as long as it likes (the container's end ends it); clocks want a number.
 constexpr std::chrono::hours post_start_limit{10 * 365 * 24};
+/// A hook's HTTP request that has no answer by then has failed.
+constexpr std::chrono::minutes http_hook_limit{1};
 
 } // namespace
 
@@ -23,6 +25,7 @@ void container::create() {
   instance_memory made;
   made.attempt = request.key.attempt;
   made.image_id = request.image_id;
+  made.round = goal_.round;
   ask(
       ctx_->runtime, ctx_->settings.request_timeout,
       [this, op, made, image = request.image](const container_created& answer) mutable {
@@ -47,11 +50,11 @@ void container::created(instance_memory next, const std::string& image) {
   if (memory_.previous && before)
     ask(
         ctx_->runtime, ctx_->settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
-        remove_container{{goal_.pod->uid(), spec().name, memory_.previous->attempt}, false});
+        remove_container{{goal_.pod->uid(), name_, memory_.previous->attempt}, false});
   if (before) {
     ask(
         ctx_->runtime, ctx_->settings.request_timeout, [](const ack&) {}, [](const caf::error&) {},
-        remove_container{{goal_.pod->uid(), spec().name, before->attempt}, true});
+        remove_container{{goal_.pod->uid(), name_, before->attempt}, true});
     memory_.previous = std::move(before);
   }
   memory_.current = std::move(next);
@@ -59,7 +62,7 @@ void container::created(instance_memory next, const std::string& image) {
   memory_.image = image;
   memory_.waiting_reason = memory_.waiting_message = {};
   memory_.kill.reset();
-  event("Normal", "Created", "Created container: " + spec().name);
+  event("Normal", "Created", "Created container: " + name_);
   replace_if_changed();
   step();
 }
@@ -105,11 +108,11 @@ void container::started(const container_started& answer) {
   memory_.current->phase = container_phase::running;
   memory_.current->started_at = {answer.started_at};
   memory_.waiting_reason = memory_.waiting_message = {};
-  event("Normal", "Started", "Started container " + spec().name);
+  memory_.current->post_start_due = spec().lifecycle_ && spec().lifecycle_->post_start;
+  event("Normal", "Started", "Started container " + name_);
   compute_flags();
   tell_probes();
   watch();
-  if (spec().lifecycle_ && spec().lifecycle_->post_start && !memory_.kill) post_start();
   step();
 }
 
@@ -131,12 +134,17 @@ void container::start_failed(const caf::error& err) {
 }
 
 void container::post_start() {
-  auto op = begin();
-  run_hook(*spec().lifecycle_->post_start, post_start_limit, [this, op](const std::string& error) {
-    if (!current(op)) return;
+  auto& hooks = spec().lifecycle_;
+  if (!hooks || !hooks->post_start) {
+    memory_.current->post_start_due = false;
+    return;
+  }
+  begin();
+  run_hook(*hooks->post_start, "postStart", post_start_limit, [this](const std::string& error) {
+    memory_.current->post_start_due = false;
     if (!error.empty()) {
-      event("Warning", "FailedPostStartHook", "PostStartHook failed");
-      kill_for("postStart", "FailedPostStartHook", {});
+      event("Warning", "FailedPostStartHook", "PostStartHook failed: " + error);
+      kill_for("postStart", "FailedPostStartHook", error, {});
     }
     step();
   });
@@ -149,7 +157,7 @@ void container::resync_with_runtime() {
       [this, op](const runtime_records& records) {
         if (!current(op)) return;
         for (auto& record : records.containers)
-          if (record.key.name == spec().name) adopt_record(memory_, record);
+          if (record.key.name == name_) adopt_record(memory_, record, goal_.round);
         memory_.next_attempt.reset();
         tell_probes();
         step();
@@ -195,6 +203,10 @@ void container::ended_instance(const container_exit& exit) {
   if (!running() || exit.key.attempt != memory_.current->attempt) return step();
   ++operation_;
   busy_ = false;
+  if (memory_.kill && memory_.kill->reason == "postStart") {
+    memory_.waiting_reason = "PostStartHookError";
+    memory_.waiting_message = memory_.kill->message;
+  }
   note_exit(memory_, exit);
   image_id_.clear();
   tell_probes();
@@ -202,47 +214,76 @@ void container::ended_instance(const container_exit& exit) {
 }
 
 void container::pre_stop() {
-  auto op = begin();
+  begin();
   wake_at(memory_.kill->deadline.value);
   auto limit = memory_.kill->deadline.value - wall_now();
-  run_hook(*spec().lifecycle_->pre_stop, limit, [this, op](const std::string& error) {
-    if (!current(op)) return;
-    if (!error.empty()) event("Warning", "FailedPreStopHook", "PreStopHook failed");
+  run_hook(*spec().lifecycle_->pre_stop, "preStop", limit, [this](const std::string& error) {
+    if (!error.empty()) event("Warning", "FailedPreStopHook", "PreStopHook failed: " + error);
     if (memory_.kill) memory_.kill->pre_stop_ran = true;
     step();
   });
 }
 
-void container::run_hook(const lifecycle_handler& hook, nanoseconds limit,
-                         std::function<void(const std::string&)> then) {
-  auto failed = [then](const caf::error& err) { then(message_of(err)); };
+void container::run_hook(const lifecycle_handler& hook, const std::string& name, nanoseconds limit,
+                         hook_end then) {
+  auto op = operation_;
+  auto through = [this, op, then](const std::string& error) {
+    if (current(op)) then(error);
+  };
   if (hook.sleep) {
-    after(bounded_period(hook.sleep->seconds), [then] { then({}); });
+    after(bounded_period(hook.sleep->seconds), [through] { through({}); });
   } else if (hook.exec) {
-    ask(
-        ctx_->runtime, limit + std::chrono::seconds{10},
-        [then](const exec_result& r) {
-          then(r.timed_out        ? "timed out"
-               : r.exit_code == 0 ? ""
-                                  : "exit code " + std::to_string(r.exit_code));
-        },
-        failed, exec_sync{key(), hook.exec->command, limit});
+    run_hook_command({key(), hook.exec->command, limit, name}, now() + limit + std::chrono::seconds{10}, op,
+                     through);
   } else if (hook.http_get) {
+    limit = std::min<nanoseconds>(limit, http_hook_limit);
     probe_spec once;
     once.http_get = hook.http_get;
     once.timeout_seconds =
         static_cast<int32_t>(std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(limit).count()));
     ask(
         ctx_->prober, limit + std::chrono::seconds{10},
-        [then](const probe_outcome& o) { then(o.verdict == probe_verdict::success ? "" : o.output); }, failed,
+        [through](const probe_outcome& o) {
+          bool ok = o.verdict == probe_verdict::success || o.verdict == probe_verdict::warning;
+          through(ok ? "" : o.output.empty() ? "failed" : o.output);
+        },
+        [through](const caf::error& err) { through(message_of(err)); },
         run_probe{key(), goal_.pod_ip, resolve_probe_ports(once, spec())});
   } else {
-    then({});
+    through({});
   }
+}
+
+/// Question or answer may be lost, and a command may take long: it is asked for again, and the runtime, which
+/// knows it by its name, does not run it twice.
+void container::run_hook_command(exec_sync request, clock_time until, uint64_t op, hook_end then) {
+  auto left = std::max<nanoseconds>(until - now(), std::chrono::seconds{1});
+  ask(
+      ctx_->runtime, std::min(left, ctx_->settings.wait_timeout),
+      [then](const exec_result& r) {
+        if (r.timed_out) return then("timed out");
+        if (r.exit_code == 0) return then("");
+        then("exit code " + std::to_string(r.exit_code) + (r.output.empty() ? "" : ": " + brief(r.output)));
+      },
+      [this, request, until, op, then](const caf::error& err) {
+        if (op != operation_) return;
+        if (is_refusal(code_of(err)) || now() >= until) return then(message_of(err));
+        if (code_of(err) == errc::timeout) return run_hook_command(request, until, op, then);
+        after(std::chrono::seconds{1}, [this, request, until, op, then] {
+          if (op == operation_) run_hook_command(request, until, op, then);
+        });
+      },
+      request);
 }
 
 void container::signal(int32_t number) {
   auto op = begin();
+  if (number == 9 && memory_.kill && memory_.kill->signalled && running() && !memory_.kill->grace_over) {
+    memory_.kill->grace_over = true;
+    event("Normal", "Killing",
+          "Container " + name_ + " did not end within its grace of "
+              + to_go_duration(std::chrono::seconds{memory_.kill->grace_seconds}) + ", sending SIGKILL");
+  }
   if (number == 0) {
     // Whole seconds that the hook used are taken off the grace; two are always left. Source: pod-semantics
     // §3.5.

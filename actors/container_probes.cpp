@@ -8,6 +8,8 @@
 namespace podium {
 
 void container::spawn_probes() {
+  // Source: pod-semantics §1.1: init containers have none.
+  if (found_.kind == container_kind::init || found_.kind == container_kind::ephemeral) return;
   auto& s = spec();
   if (s.liveness_probe) spawn_probe(probe_kind::liveness, *s.liveness_probe);
   if (s.readiness_probe) spawn_probe(probe_kind::readiness, *s.readiness_probe);
@@ -18,8 +20,8 @@ void container::spawn_probe(probe_kind kind, const probe_spec& wanted) {
   // A restart in place keeps its children.
   if (probes_[kind]) return;
   auto child = this->spawn<podium::probe>(
-      ctx_, path() + "/" + to_string(kind), caf::actor_cast<container_actor>(this), goal_.pod, spec().name,
-      kind, resolve_probe_ports(wanted, spec()), memory_.probes[to_string(kind)]);
+      ctx_, path() + "/" + to_string(kind), caf::actor_cast<container_actor>(this), goal_.pod, name_, kind,
+      resolve_probe_ports(wanted, spec()), memory_.probes[to_string(kind)]);
   probes_[kind] = child;
   adopt_child(child, [this, kind, wanted](const caf::error&) {
     probes_[kind] = nullptr;
@@ -44,11 +46,14 @@ void container::tell_probes() {
     target.terminated = memory_.current->phase == container_phase::exited;
     target.started_at = memory_.current->started_at.value;
     target.restartable = goal_.wish != container_wish::stop
-                         && will_restart(restart_policy_of(goal_.pod->as_pod().spec, spec()), memory_);
+                         && next_action(terms(), memory_, goal_.round) != restart_action::none;
   }
   target.started = memory_.started;
-  for (auto& [kind, actor] : probes_)
-    if (actor) this->send(actor, target);
+  for (auto& [kind, actor] : probes_) {
+    if (!actor) continue;
+    target.period = tuning_.period_of(name_, kind);
+    this->send(actor, target);
+  }
 }
 
 void container::compute_flags() {
@@ -65,15 +70,17 @@ void container::compute_flags() {
 }
 
 void container::report() {
-  auto now_known = boost::json::serialize(to_json(memory_)) + (settled_ ? "1" : "0");
+  auto now_known =
+      boost::json::serialize(to_json(memory_)) + (settled_ ? "1" : "0") + std::to_string(goal_.number);
   if (now_known == last_report_ || !parent_) return;
   last_report_ = std::move(now_known);
-  this->send(parent_,
-             container_report{spec().name, {std::make_shared<const container_memory>(memory_)}, settled_});
+  this->send(
+      parent_,
+      container_report{name_, {std::make_shared<const container_memory>(memory_)}, settled_, goal_.number});
 }
 
 void container::event(const char* type, const char* reason, std::string message) {
-  this->send(ctx_->recorder, pod_event(*ctx_, *goal_.pod, spec().name, type, reason, std::move(message)));
+  this->send(ctx_->recorder, pod_event(*ctx_, *goal_.pod, name_, type, reason, std::move(message)));
 }
 
 } // namespace podium

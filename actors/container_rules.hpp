@@ -1,9 +1,8 @@
 // What a container does next: a pure function of what is wanted, what is known and the time; and what the API
 // shows of it.
 #pragma once
+#include "actors/restart_rules.hpp"
 #include "core/error.hpp"
-#include "messages/lifecycle.hpp"
-#include "messages/node_settings.hpp"
 
 namespace podium {
 
@@ -31,37 +30,49 @@ struct container_decision {
 /// way.
 struct container_facts {
   const container_spec* spec = nullptr;
-  std::string policy; ///< Always, OnFailure, Never
+  restart_terms terms;
+  uint32_t round = 0; ///< instances of earlier rounds count as none
   container_wish wish = container_wish::hold;
   bool deleting = false;
+  bool hold_signal = false; ///< the stop signal waits for others, at most until the grace is over
   bool has_image = false;
   std::string pod_name; ///< name_namespace(uid), for the back-off's text
 };
 
 /// Decides, and moves `memory` where a decision has a memory (attempt, back-off, waiting reason, failed
 /// probes' kills).
-container_decision decide_container(const container_facts& facts, const node_settings& settings,
+container_decision decide_container(const container_facts& facts, const back_off_settings& crash_loop,
                                     wall_time now, container_memory& memory);
 
 /// Begins a kill: the first cause stays, a shorter grace wins.
-void begin_kill(container_memory& memory, const kill_memory& kill, wall_time now);
+/// `minimum` is what is left after a stop signal that was sent already.
+void begin_kill(container_memory& memory, const kill_memory& kill, wall_time now, nanoseconds minimum);
+
+/// A kill's cause from end to end, for its event and its status: what was decided, why, and what is sent.
+std::string kill_text(const std::string& message, const std::string& cause, const container_spec& spec,
+                      int64_t grace_seconds, nanoseconds minimum);
+
+/// The first 256 bytes of a command's output, whole characters, without the line's end.
+std::string brief(std::string_view output);
+
+/// What a probe's failure was, in those words.
+std::string probe_cause(const probe_spec& spec, const probe_memory& memory);
 
 /// The instance's end, as the runtime tells it.
 void note_exit(container_memory& memory, const container_exit& exit);
 
-/// What the pod's status shows of a container. Source: pod-semantics §5.3.
-container_status status_of(const container_spec& spec, const container_memory* memory, bool pod_initialized);
-
-/// Whether an ended container is followed by another instance: by its policy, or because a probe or a change
-/// killed it.
-bool will_restart(std::string_view policy, const container_memory& memory);
+/// What the pod's status shows of a container; `waiting` is the reason of one that was not made yet. Source:
+/// pod-semantics §5.3.
+container_status status_of(const found_container& container, const container_memory* memory, uint32_t round,
+                           const std::string& waiting);
 
 /// Whether a port's error is its word on the request, and not a sign that the port itself was in trouble:
 /// then the request, being idempotent, is simply sent again.
 bool is_refusal(errc code);
 
 /// Takes over what the runtime still holds of a container, newest attempt last. Older news changes nothing.
-void adopt_record(container_memory& memory, const container_record& record);
+/// `round` is the pod's for it.
+void adopt_record(container_memory& memory, const container_record& record, uint32_t round);
 
 /// Whether the container's hash fields (image) differ from the running instance's.
 bool image_changed(const container_spec& spec, const container_memory& memory);

@@ -1,5 +1,6 @@
 #include "actors/node.hpp"
 
+#include "actors/container_order.hpp"
 #include "actors/container_rules.hpp"
 #include "actors/image_puller.hpp"
 #include "actors/pod.hpp"
@@ -96,7 +97,8 @@ void node_agent::load_records() {
         auto containers = records.containers;
         std::sort(containers.begin(), containers.end(), [](auto& a, auto& b) { return a.key < b.key; });
         for (auto& c : containers)
-          adopt_record(memories_[c.key.pod_uid].containers[c.key.name], c);
+          adopt_record(memories_[c.key.pod_uid].containers[c.key.name], c,
+                       round_of(memories_[c.key.pod_uid], c.key.name));
         for (auto& s : records.sandboxes)
           memories_[s.pod_uid].pod_ip = s.info.network_lost ? std::string{} : s.info.ip;
         for (auto& [uid, m] : memories_)

@@ -1,5 +1,6 @@
 // What a node's actors share: the ports they speak to and the settings they obey.
 #pragma once
+#include "actors/container_kinds.hpp"
 #include "core/actor_env.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/node_settings.hpp"
@@ -26,7 +27,7 @@ inline record_event pod_event(const node_context& ctx, const object& pod, const 
   return {pod.key(),
           "Pod",
           pod.uid(),
-          container.empty() ? "" : "spec.containers{" + container + "}",
+          container.empty() ? "" : field_path_of(pod.as_pod().spec, container),
           std::move(type),
           std::move(reason),
           std::move(message),

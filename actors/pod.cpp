@@ -1,6 +1,5 @@
 #include "actors/pod.hpp"
 
-#include "actors/container.hpp"
 #include "actors/pod_resources.hpp"
 #include "actors/pod_rules.hpp"
 
@@ -16,9 +15,11 @@ void pod_supervisor::on_start() {
   deadline_ = sandbox_retry_ = teardown_retry_ = 0;
   if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
   last_report_.clear();
+  judge();
   spawn_containers();
   tell_containers(true);
   watch_deadline();
+  warn_of_tuning();
   step();
 }
 
@@ -43,13 +44,16 @@ void pod_supervisor::take_update(const pod_update& update) {
   if (version >= object_->resource_version()) object_ = update.object;
   removed_ = removed_ || update.removed;
   watch_deadline();
+  warn_of_tuning();
+  spawn_containers(); // ephemeral ones come with an update
   step();
 }
 
 void pod_supervisor::take_report(const container_report& report) {
   auto i = containers_.find(report.name);
   if (i == containers_.end()) return;
-  i->second.settled = report.settled;
+  // What it said of an earlier goal is no answer to the last.
+  i->second.settled = report.settled && report.goal == i->second.goal;
   memory_.containers[report.name] = *report.memory.ptr;
   step();
 }
@@ -95,8 +99,39 @@ pod_status pod_supervisor::current_status() const {
 // -- the walk
 // ---------------------------------------------------------------------------------------------------------
 
+pod_stage pod_supervisor::stage() const {
+  return memory_.terminating ? pod_stage::ending
+         : renewing_         ? pod_stage::renewing
+         : has_sandbox_      ? pod_stage::ready
+                             : pod_stage::preparing;
+}
+
+void pod_supervisor::terminate(const std::string& cause) {
+  if (std::exchange(memory_.terminating, true)) return;
+  memory_.cause = cause;
+}
+
+/// What is to become of the pod and each of its containers, by what is known now.
+void pod_supervisor::judge() {
+  if (removed_)
+    terminate("the pod was removed from the API");
+  else if (gone())
+    terminate("the pod is deleted");
+  else if (should_terminate())
+    terminate(memory_.reason.empty() ? "the pod is over" : memory_.reason);
+  orders_ = order_containers(object_->as_pod().spec, memory_, stage());
+  if (memory_.terminating) return;
+  if (!orders_.reset.empty() && reset_is_through()) {
+    begin_new_round(object_->as_pod().spec, memory_);
+    orders_ = order_containers(object_->as_pod().spec, memory_, stage());
+  } else if (!orders_.over.empty()) {
+    terminate(orders_.over);
+    orders_ = order_containers(object_->as_pod().spec, memory_, stage());
+  }
+}
+
 void pod_supervisor::step() {
-  if (should_terminate()) memory_.terminating = true;
+  judge();
   tell_containers();
   if (busy_) return report();
   if (memory_.terminating) {
@@ -119,13 +154,7 @@ void pod_supervisor::make_sandbox() {
       [this](const sandbox_info& info) {
         busy_ = false;
         if (info.network_lost) return renew_sandbox();
-        has_sandbox_ = true;
-        memory_.pod_ip = info.ip;
-        if (object_->as_pod().spec.host_network)
-          for (auto& a : ctx_->machine.addresses)
-            if (a.type == "InternalIP") memory_.pod_ip = a.address;
-        tell_containers();
-        step();
+        sandbox_made(info);
       },
       [this](const caf::error& err) {
         busy_ = false;
@@ -133,6 +162,18 @@ void pod_supervisor::make_sandbox() {
         retry_later(sandbox_retry_);
       },
       make_create_sandbox(*object_, object_->as_pod(), ctx_->settings));
+}
+
+void pod_supervisor::sandbox_made(const sandbox_info& info) {
+  has_sandbox_ = true;
+  bool another = !memory_.sandbox_id.empty() && memory_.sandbox_id != info.id;
+  memory_.sandbox_id = info.id;
+  memory_.pod_ip = info.ip;
+  if (object_->as_pod().spec.host_network)
+    for (auto& a : ctx_->machine.addresses)
+      if (a.type == "InternalIP") memory_.pod_ip = a.address;
+  if (another && !begin_in_new_sandbox(object_->as_pod().spec, memory_)) terminate("the sandbox was lost");
+  step();
 }
 
 /// Source: the kubelet's computePodActions: a sandbox without its network is killed with all in it; whether a
@@ -202,47 +243,6 @@ void pod_supervisor::watch_deadline() {
     event("Normal", "DeadlineExceeded", memory_.message);
     step();
   });
-}
-
-// -- containers
-// -------------------------------------------------------------------------------------------------------
-
-void pod_supervisor::spawn_containers() {
-  auto& specs = object_->as_pod().spec.containers;
-  for (size_t i = 0; i < specs.size(); ++i)
-    if (!containers_[specs[i].name].actor) spawn_container(i);
-}
-
-void pod_supervisor::spawn_container(size_t index) {
-  auto name = object_->as_pod().spec.containers[index].name;
-  auto actor = this->spawn<container>(ctx_, path() + "/" + name, caf::actor_cast<pod_actor>(this), parent_,
-                                      object_, index, memory_.containers[name]);
-  containers_[name] = {actor, false};
-  adopt_child(actor, [this, index, name](const caf::error&) {
-    containers_[name].actor = nullptr;
-    spawn_container(index);
-    tell_containers(true);
-  });
-}
-
-void pod_supervisor::tell_containers(bool again) {
-  container_goal goal;
-  goal.pod = object_;
-  goal.wish = memory_.terminating || renewing_ ? container_wish::stop
-              : has_sandbox_                   ? container_wish::run
-                                               : container_wish::hold;
-  goal.pod_ip = memory_.pod_ip;
-  goal.deleting = gone();
-  goal.grace_seconds = removed_ ? 1 : effective_grace_of(object_->as_pod());
-  auto text = std::to_string(object_->resource_version()) + to_string(goal.wish) + goal.pod_ip
-              + std::to_string(goal.deleting) + std::to_string(goal.grace_seconds);
-  if (!again && text == last_goal_) return;
-  last_goal_ = std::move(text);
-  for (auto& [name, c] : containers_)
-    if (c.actor) this->send(c.actor, goal);
-  // The safety net: a goal is answered by a report, so that neither can be lost for long.
-  cancel(resync_);
-  resync_ = after(ctx_->settings.resync, [this] { tell_containers(true); });
 }
 
 // -- what others see

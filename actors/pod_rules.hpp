@@ -13,8 +13,8 @@ struct pod_facts {
   std::string host_ip, pod_ip;      ///< "" before there is a sandbox
 };
 
-/// Pending, Running, Succeeded, Failed. Terminal phases are sticky.
-std::string pod_phase_of(const pod_facts& facts, const std::vector<container_status>& statuses);
+/// Pending, Running, Succeeded, Failed, by the containers' statuses. Terminal phases are sticky.
+std::string pod_phase_of(const pod_facts& facts, const pod_status& status);
 
 /// The status to publish. Conditions keep their transition times from `facts.memory->conditions` while they
 /// stay the same.

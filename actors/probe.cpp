@@ -1,5 +1,6 @@
 #include "actors/probe.hpp"
 
+#include "actors/container_rules.hpp"
 #include "actors/probe_rules.hpp"
 
 namespace podium {
@@ -20,8 +21,7 @@ probe::probe(caf::actor_config& cfg, node_context_ptr ctx, std::string path, con
              probe_memory memory)
     : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), container_(std::move(container)),
       pod_(std::move(pod)), container_name_(std::move(container_name)), kind_(kind), spec_(std::move(spec)),
-      period_(seconds_or(spec_.period_seconds, 10)), random_(ctx_->env->stream(this->path())),
-      memory_(std::move(memory)) {}
+      random_(ctx_->env->stream(this->path())), memory_(std::move(memory)) {}
 
 void probe::on_start() {
   running_ = false;
@@ -29,11 +29,16 @@ void probe::on_start() {
   ++question_;
   if (over_) return;
   // Probes of a node that just came up are spread over their period; later ones tick at once.
-  auto spread = now() - ctx_->started_at < period_;
-  auto delay = spread
-                   ? nanoseconds{static_cast<int64_t>(random_.below(static_cast<uint64_t>(period_.count())))}
-                   : nanoseconds{0};
-  arm_tick(delay);
+  auto spread = now() - ctx_->started_at < period();
+  arm_tick(spread ? some_of_the_period() : nanoseconds{0});
+}
+
+nanoseconds probe::some_of_the_period() {
+  return nanoseconds{static_cast<int64_t>(random_.below(static_cast<uint64_t>(period().count())))};
+}
+
+nanoseconds probe::period() const {
+  return target_.period.count() > 0 ? target_.period : seconds_or(spec_.period_seconds, 10);
 }
 
 void probe::ended() {
@@ -49,8 +54,13 @@ probe::behavior_type probe::handlers() {
     bool again = target.container_id == target_.container_id && target.running == target_.running
                  && target.started == target_.started && target.deleting == target_.deleting;
     if (again && !target.container_id.empty()) report({});
+    bool faster = target.period != target_.period;
     target_ = target;
+    // A container that had ended for good comes again with all of its pod.
+    bool again_there = over_ && target_.running && target_.container_id != memory_.container_id;
+    if (again_there) over_ = false;
     if (over_) return;
+    if (again_there || (faster && !running_)) arm_tick(some_of_the_period());
     // A container that came up and is not ready is probed for it at once, and the ticks count from then.
     if (kind_ == probe_kind::readiness && came_up && memory_.stored != probe_verdict::success)
       arm_tick(nanoseconds{0});
@@ -69,7 +79,7 @@ void probe::arm_tick(nanoseconds delay) {
 }
 
 void probe::tick() {
-  arm_tick(period_);
+  arm_tick(period());
   if (running_ && now() >= given_up_at_) running_ = tick_missed_ = false;
   if (running_) {
     tick_missed_ = true;
@@ -125,6 +135,7 @@ void probe::finished(const probe_outcome& outcome) {
     event("ProbeWarning", probe_title(kind_) + " probe warning: " + outcome.output);
   auto before = memory_.stored;
   bool stored = apply_probe_result(kind_, spec_, outcome.verdict, memory_);
+  if (stored) memory_.output = brief(outcome.output);
   if (stored && (before != memory_.stored || memory_.on_hold)) report(outcome.output);
 }
 

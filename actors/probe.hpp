@@ -18,6 +18,8 @@ protected:
   void ended() override;
 
 private:
+  nanoseconds period() const;
+  nanoseconds some_of_the_period();
   void arm_tick(nanoseconds delay);
   void tick();
   void run(int tries);
@@ -30,7 +32,6 @@ private:
   const std::string container_name_;
   const probe_kind kind_;
   const probe_spec spec_;
-  const nanoseconds period_;
   random_stream random_;
   // Survives a restart in place.
   uint64_t question_ = 0; ///< the last one asked of the executor; answers to others come too late

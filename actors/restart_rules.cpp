@@ -14,13 +14,36 @@ nanoseconds grown(nanoseconds delay, const back_off_settings& settings) {
 
 } // namespace
 
-std::string restart_policy_of(const pod_spec& pod, const container_spec& container) {
-  if (container.restart_policy && !container.restart_policy->empty()) return *container.restart_policy;
-  return pod.restart_policy.empty() ? "Always" : pod.restart_policy;
+restart_terms restart_terms_of(const pod_spec& pod, const found_container& container) {
+  if (container.kind == container_kind::ephemeral) return {"Never", nullptr};
+  auto& own = container.spec->restart_policy;
+  if (own && !own->empty()) return {*own, &container.spec->restart_policy_rules};
+  auto policy = pod.restart_policy.empty() ? "Always" : pod.restart_policy;
+  if (container.kind == container_kind::init && policy == "Always") policy = "OnFailure";
+  return {policy, nullptr};
 }
 
-bool should_restart(std::string_view policy, int32_t exit_code) {
-  return policy == "Always" || (policy == "OnFailure" && exit_code != 0);
+restart_action action_after(const restart_terms& terms, int32_t exit_code) {
+  if (terms.rules)
+    for (auto& rule : *terms.rules) {
+      if (!rule.exit_codes) continue;
+      auto& values = rule.exit_codes->values;
+      bool named = std::find(values.begin(), values.end(), exit_code) != values.end();
+      if (named != (rule.exit_codes->operator_ == "In")) continue;
+      return rule.action == "RestartAllContainers" ? restart_action::restart_all : restart_action::restart;
+    }
+  bool again = terms.policy == "Always" || (terms.policy == "OnFailure" && exit_code != 0);
+  return again ? restart_action::restart : restart_action::none;
+}
+
+restart_action next_action(const restart_terms& terms, const container_memory& m, uint32_t round) {
+  if (!m.current || m.current->phase != container_phase::exited) return restart_action::restart;
+  if (m.current->round < round) return restart_action::restart;
+  // Source: pod-semantics §3.1.4. A changed container is replaced whatever its policy; one that failed a
+  // probe or its postStart hook unless Never.
+  if (m.kill && m.kill->reason == "spec") return restart_action::restart;
+  if (m.kill && m.kill->reason != "termination" && terms.policy != "Never") return restart_action::restart;
+  return action_after(terms, m.current->exit_code);
 }
 
 start_decision decide_restart(const back_off_settings& settings, wall_time finished_at, wall_time now,

@@ -1,15 +1,35 @@
 // Whether and when a container starts again. Pure. Source: pod-semantics §3.2, §3.3.
 #pragma once
+#include "actors/container_kinds.hpp"
 #include "messages/lifecycle.hpp"
 #include "messages/node_settings.hpp"
 
 namespace podium {
 
-/// The policy that holds for a container: its own, or the pod's (Always by default).
-std::string restart_policy_of(const pod_spec& pod, const container_spec& container);
+/// By what a container's next instance is decided.
+struct restart_terms {
+  std::string policy;                               ///< Always, OnFailure, Never
+  const std::vector<restart_rule>* rules = nullptr; ///< of the container's spec; null is none
+};
 
-/// Whether an instance that ended with `exit_code` is to be followed by another.
-bool should_restart(std::string_view policy, int32_t exit_code);
+/// The terms of a container: its own policy with its rules, or the pod's (Always by default). An init
+/// container of such a pod is run again only where it failed; an ephemeral one never.
+restart_terms restart_terms_of(const pod_spec& pod, const found_container& container);
+
+enum class restart_action : uint8_t {
+  none,
+  restart,
+  restart_all, ///< the whole pod begins anew, in place
+};
+BOOST_DESCRIBE_ENUM(restart_action, none, restart, restart_all)
+
+/// Whether an instance that ended with `exit_code` is followed by another: the first rule that fits, else the
+/// policy. Source: pod-semantics §3.2.
+restart_action action_after(const restart_terms& terms, int32_t exit_code);
+
+/// What follows an instance: also kills by probes, changed specs and the pod's new rounds are looked at. A
+/// container that was never made, or runs, comes (`restart`).
+restart_action next_action(const restart_terms& terms, const container_memory& memory, uint32_t round);
 
 struct start_decision {
   bool start = false;   ///< now; `back_off` is written

@@ -15,8 +15,9 @@ struct probe_memory {
   int32_t run = 0;
   bool on_hold = false;
   std::optional<probe_verdict> stored;
+  std::string output; ///< of the result that was stored last, at most 256 bytes: why a kill
 };
-BOOST_DESCRIBE_STRUCT(probe_memory, (), (container_id, last, run, on_hold, stored))
+BOOST_DESCRIBE_STRUCT(probe_memory, (), (container_id, last, run, on_hold, stored, output))
 
 /// CrashLoopBackOff of one container: delay 0 is no entry yet. Source: pod-semantics §3.3.
 struct back_off_memory {
@@ -27,13 +28,13 @@ BOOST_DESCRIBE_STRUCT(back_off_memory, (), (delay, last_update))
 
 /// A kill under way: its cause from end to end, and when SIGKILL is due.
 struct kill_memory {
-  std::string reason; ///< liveness, startup, termination, spec change
+  std::string reason; ///< liveness, startup, termination, spec, postStart
   std::string message;
   int64_t grace_seconds = 0;
-  bool pre_stop_ran = false, signalled = false;
+  bool pre_stop_ran = false, signalled = false, grace_over = false;
   nano_time deadline;
 };
-BOOST_DESCRIBE_STRUCT(kill_memory, (), (reason, message, grace_seconds, pre_stop_ran, signalled, deadline))
+BOOST_DESCRIBE_STRUCT(kill_memory, (), (reason, message, grace_seconds, pre_stop_ran, signalled, grace_over, deadline))
 
 /// One finished or running instance as the API shows it, to the nanosecond.
 struct instance_memory {
@@ -43,10 +44,12 @@ struct instance_memory {
   nano_time started_at, finished_at;
   int32_t exit_code = 0;
   std::string reason, message;
+  uint32_t round = 0;          ///< the pod's round that it was made in
+  bool post_start_due = false; ///< its postStart hook has not been through yet
 };
 BOOST_DESCRIBE_STRUCT(instance_memory, (),
                       (attempt, container_id, image_id, phase, started_at, finished_at, exit_code, reason,
-                       message))
+                       message, round, post_start_due))
 
 /// An image back-off and its last words. Source: pod-semantics §7.
 struct pull_memory {
@@ -82,9 +85,13 @@ struct pod_memory {
   std::optional<nano_time> start_time;
   std::map<std::string, container_memory> containers;
   std::vector<condition> conditions;
+  std::string sandbox_id;                 ///< of the last sandbox: with another one the pod begins anew
+  std::map<std::string, uint32_t> rounds; ///< by container: how often it was to begin anew; none is 0
+  std::string cause;                      ///< why it ends, for who is killed for it
 };
 BOOST_DESCRIBE_STRUCT(pod_memory, (),
-                      (phase, terminating, reason, message, pod_ip, start_time, containers, conditions))
+                      (phase, terminating, reason, message, pod_ip, start_time, containers, conditions,
+                       sandbox_id, rounds, cause))
 
 /// A memory inside a message: shared and unchangeable, shown by its hash.
 template <class T>
@@ -131,7 +138,7 @@ BOOST_DESCRIBE_STRUCT(pod_report, (), (uid, status, memory, terminated, deleting
 
 /// What a pod wants of a container.
 enum class container_wish : uint8_t {
-  hold, ///< do not start yet: no sandbox
+  hold, ///< do not start yet: no sandbox, or not its turn
   run,  ///< run it by its restart policy
   stop, ///< end it within grace_seconds, start it no more
 };
@@ -141,22 +148,28 @@ struct container_goal {
   object_ref pod;
   container_wish wish = container_wish::hold;
   std::string pod_ip;
-  int64_t grace_seconds = 30;    ///< for stop
-  bool deleting = false;         ///< the pod has a deletionTimestamp
+  uint64_t number = 0;           ///< counts the goals: a report tells which was the last it knew
+  uint32_t round = 0;            ///< instances of earlier rounds count as none: the container begins anew
+  int64_t grace_seconds = 30;    ///< for stop; 0: without preStop, with the minimum
+  std::string cause;             ///< for stop: why, in the words of events
+  bool deleting = false;         ///< the pod ends: it is deleted, or has nothing more to do
   bool hold_signal = false;      ///< for stop: preStop may run, the stop signal waits for others to end first
   memory_ref<pod_inputs> inputs; ///< what the pod's spec refers to; null: nothing is known yet
   std::map<std::string, std::string> volumes; ///< where each volume lies on the node, by name
 };
 BOOST_DESCRIBE_STRUCT(container_goal, (),
-                      (pod, wish, pod_ip, grace_seconds, deleting, hold_signal, inputs, volumes))
+                      (pod, wish, pod_ip, number, round, grace_seconds, cause, deleting, hold_signal, inputs,
+                       volumes))
 
-/// A container's state, whole, to its pod. `settled`: nothing runs and nothing is to be started.
+/// A container's state, whole, to its pod. `settled`: nothing runs and nothing is to be started, by the goal
+/// of that number.
 struct container_report {
   std::string name;
   memory_ref<container_memory> memory;
   bool settled = false;
+  uint64_t goal = 0;
 };
-BOOST_DESCRIBE_STRUCT(container_report, (), (name, memory, settled))
+BOOST_DESCRIBE_STRUCT(container_report, (), (name, memory, settled, goal))
 
 // -- between a container and its probes
 // -------------------------------------------------------------------------------
@@ -167,10 +180,11 @@ struct probe_target {
   std::string container_id, pod_ip; ///< id "" is no instance yet
   bool running = false, terminated = false, restartable = true, started = false, deleting = false;
   wall_time started_at;
+  nanoseconds period{0}; ///< in place of the probe's own; 0 is none
 };
 BOOST_DESCRIBE_STRUCT(probe_target, (),
                       (key, container_id, pod_ip, running, terminated, restartable, started, deleting,
-                       started_at))
+                       started_at, period))
 
 /// A probe's counters after a change, and the words of the last result.
 struct probe_report {

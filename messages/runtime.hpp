@@ -137,13 +137,15 @@ struct remove_container {
 BOOST_DESCRIBE_STRUCT(remove_container, (), (key, keep_log))
 
 /// Runs a command in a running container: probes and hooks. `timeout` 0 is none; at the time-out the whole
-/// tree is killed.
+/// tree is killed. `once` not "" names the run: asked again it is joined, or its result is told again, for as
+/// long as the instance runs.
 struct exec_sync {
   container_key key;
   std::vector<std::string> command;
   nanoseconds timeout{0};
+  std::string once;
 };
-BOOST_DESCRIBE_STRUCT(exec_sync, (), (key, command, timeout))
+BOOST_DESCRIBE_STRUCT(exec_sync, (), (key, command, timeout, once))
 
 struct exec_result {
   int32_t exit_code = 0;

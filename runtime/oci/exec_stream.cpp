@@ -23,23 +23,6 @@ constexpr auto linger = 500ms;
 /// The descriptor of the console socket's directory in the runtime.
 constexpr int console_fd = 4;
 
-/// The container's environment with a TERM: a terminal without one is of little use.
-std::vector<std::string> terminal_environment(const std::string& bundle) {
-  std::vector<std::string> env;
-  boost::system::error_code ec;
-  auto config = boost::json::parse(read_small_file(bundle + "/config.json"), ec);
-  auto* process = ec || !config.is_object() ? nullptr : config.get_object().if_contains("process");
-  auto* list = process && process->is_object() ? process->get_object().if_contains("env") : nullptr;
-  if (!list || !list->is_array()) return env;
-  bool has_term = false;
-  for (auto& entry : list->get_array()) {
-    env.emplace_back(entry.as_string());
-    has_term |= env.back().starts_with("TERM=");
-  }
-  if (!has_term) env.emplace_back("TERM=xterm");
-  return env;
-}
-
 class exec_stream final : public container_stream, public std::enable_shared_from_this<exec_stream> {
 public:
   exec_stream(oci_runtime& runtime, running_container container, stream_events events)
@@ -120,7 +103,9 @@ caf::error exec_stream::start(const exec_stream_request& request) {
   exec_options options;
   options.tty = request.tty;
   process.env = exec_environment();
-  process.fds = {{errors_.get(), exec_error_fd}};
+  auto what = make_process_file(container_.directory, request.command, request.tty);
+  if (!what) return what.error();
+  process.fds = {{errors_.get(), exec_error_fd}, {what->get(), exec_process_fd}};
   std::pair<unique_fd, unique_fd> in, out, err;
   auto pipe_into = [](std::pair<unique_fd, unique_fd>& ends) {
     auto p = make_pipe();
@@ -130,7 +115,6 @@ caf::error exec_stream::start(const exec_stream_request& request) {
   };
   if (request.tty) {
     if (auto failed = open_console(process, options)) return failed;
-    options.env = terminal_environment(container_.directory);
   } else {
     if (request.stdin_)
       if (auto failed = pipe_into(in)) return failed;
@@ -141,7 +125,7 @@ caf::error exec_stream::start(const exec_stream_request& request) {
     process.stderr_fd = err.second.get();
   }
   process.argv = exec_arguments(runtime_.program(), runtime_state_directory(runtime_.settings()),
-                                container_.id, request.command, options);
+                                container_.id, options);
   auto self = shared_from_this();
   auto pid = runtime_.children().spawn(process, [weak = weak_from_this()](exit_status status) {
     if (auto s = weak.lock()) s->exited(status);

@@ -71,8 +71,9 @@ caf::error start_pod_init(const oci_settings& settings, const cgroup_tree& cgrou
   unpin(p.pid_ns);
   auto program = settings.pod_init.empty() ? find_helper(program_name) : settings.pod_init;
   if (program.empty())
-    return make_error(errc::not_found, "shareProcessNamespace needs podium-pod-init, and that is neither beside this program "
-"nor in its PATH");
+    return make_error(errc::not_found,
+                      "shareProcessNamespace needs podium-pod-init, and that is neither beside this program "
+                      "nor in its PATH");
   if (auto failed = cgroups.create(cgroup, {})) return failed;
   auto pipe = make_pipe();
   if (!pipe) return pipe.error();

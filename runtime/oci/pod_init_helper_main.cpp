@@ -49,6 +49,7 @@ bool drop_privileges() {
 } // namespace
 
 int main(int argc, char** argv) {
+  char* name = argv[0]; // "podium-pod-init" at least: longer than what is put there
   for (int i = 1; i < argc; ++i) {
     int ns = ::open(argv[i], O_RDONLY | O_CLOEXEC);
     if (ns < 0 || ::setns(ns, 0) != 0) return fail(argv[i]);
@@ -56,6 +57,10 @@ int main(int argc, char** argv) {
   }
   if (!leave_file_system()) return fail("cannot leave the file system");
   if (!drop_privileges()) return fail("cannot drop privileges");
+  // What shares the namespace sees this process's command line: it is to show no path of the host.
+  for (int i = argc - 1; i >= 0; --i)
+    std::memset(argv[i], 0, std::strlen(argv[i]));
+  std::memcpy(name, "/pause", 6);
   ::prctl(PR_SET_NAME, "pause");
   sigset_t all;
   ::sigfillset(&all);

@@ -106,20 +106,39 @@ caf::result<container_exit> sim_runtime::wait(const container_key& key) {
 }
 
 caf::result<exec_result> sim_runtime::exec(const exec_sync& request) {
+  if (!request.once.empty()) {
+    if (auto told = told_once_.find({request.key, request.once}); told != told_once_.end())
+      return told->second;
+    for (auto& running : execs_)
+      if (running.key == request.key && running.once == request.once) {
+        running.promises.push_back(make_response_promise<exec_result>());
+        return running.promises.back();
+      }
+  }
   auto due = world_->exec(request, now());
   settle();
-  if (due.at <= now()) return reply_at(std::move(due));
+  if (due.at <= now()) {
+    if (due.value && !request.once.empty()) told_once_[{request.key, request.once}] = *due.value;
+    return reply_at(std::move(due));
+  }
   auto promise = make_response_promise<exec_result>();
-  auto entry = execs_.insert(execs_.end(), {request.key, promise});
+  auto entry = execs_.insert(execs_.end(), {request.key, request.once, {promise}});
   entry->due = at(due.at, [this, entry, value = std::move(due.value)]() mutable {
-    auto answer = std::move(entry->promise);
+    auto exec = std::move(*entry);
     execs_.erase(entry);
-    if (value)
-      answer.deliver(*value);
-    else
-      answer.deliver(value.error());
+    if (value && !exec.once.empty()) told_once_[{exec.key, exec.once}] = *value;
+    answer(exec, value);
   });
   return promise;
+}
+
+void sim_runtime::answer(running_exec& exec, const caf::expected<exec_result>& outcome) {
+  for (auto& promise : exec.promises) {
+    if (outcome)
+      promise.deliver(*outcome);
+    else
+      promise.deliver(outcome.error());
+  }
 }
 
 /// Lets the world catch up, and hands every new exit to those who wait for it.
@@ -136,9 +155,10 @@ void sim_runtime::settle() {
         continue;
       }
       cancel(i->due);
-      i->promise.deliver(exec_result{137, false, ""});
+      answer(*i, exec_result{137, false, ""});
       i = execs_.erase(i);
     }
+    std::erase_if(told_once_, [&](auto& told) { return told.first.first == exit.key; });
   }
   arm_next();
 }

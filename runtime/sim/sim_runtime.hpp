@@ -32,15 +32,18 @@ private:
 
   struct running_exec {
     container_key key;
-    caf::typed_response_promise<exec_result> promise;
+    std::string once; ///< asked for again, it is joined
+    std::vector<caf::typed_response_promise<exec_result>> promises;
     deadline_set::id due = 0;
   };
+  void answer(running_exec& exec, const caf::expected<exec_result>& outcome);
 
   std::shared_ptr<sim_world> world_;
   uint64_t subscription_ = 0;
   size_t exits_seen_ = 0;
   std::map<container_key, std::vector<caf::typed_response_promise<container_exit>>> waiting_;
   std::list<running_exec> execs_;
+  std::map<std::pair<container_key, std::string>, exec_result> told_once_; ///< while the instance runs
   deadline_set::id next_ = 0;
   std::optional<clock_time> next_at_;
 };

@@ -13,7 +13,9 @@ BOOST_AUTO_TEST_CASE(features_that_are_not_served) {
   };
   for (auto& r :
        {row{R"({"containers":[{"name":"c"}]})", ""},
-        row{R"({"initContainers":[{"name":"i"}],"containers":[{"name":"c"}]})", "spec.initContainers"},
+        row{R"({"initContainers":[{"name":"i"}],"containers":[{"name":"c"}]})", ""},
+        row{R"({"initContainers":[{"name":"i","livenessProbe":{"grpc":{"port":1}}}],"containers":[]})",
+            "spec.initContainers[0].livenessProbe.grpc"},
         row{R"({"initContainers":[],"volumes":[],"containers":[{"name":"c"}]})", ""},
         row{R"({"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"c"}]})", "spec.volumes"},
         row{R"({"shareProcessNamespace":true,"containers":[]})", ""},
@@ -68,16 +70,16 @@ BOOST_AUTO_TEST_CASE(a_rejected_pod_fails_and_can_be_deleted) {
   node_world w;
   w.start_node();
   w.sim.run_for(5s);
-  w.create(pod_manifest("p", {boost::json::object{{"name", "c"}}},
-                        {{"initContainers", boost::json::array{boost::json::object{{"name", "i"}}}}}));
+  w.create(pod_manifest(
+      "p", {boost::json::object{{"name", "c"}, {"resources", {{"requests", {{"cpu", "1000"}}}}}}}));
   BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Failed"; }, 10s));
-  BOOST_TEST(w.pod_of("p").status.reason == "UnsupportedPodSpec");
+  BOOST_TEST(w.pod_of("p").status.reason == "OutOfcpu");
   BOOST_TEST(w.world->list("", w.sim.now()).sandboxes.empty());
   // A restarted daemon has no memory of it, and leaves its reason alone.
   w.sim.kill(w.node);
   w.start_node();
   w.sim.run_for(90s);
-  BOOST_TEST(w.pod_of("p").status.reason == "UnsupportedPodSpec");
+  BOOST_TEST(w.pod_of("p").status.reason == "OutOfcpu");
   w.remove("p");
   BOOST_TEST(w.wait([&] { return !w.get("p"); }, 5s));
 }

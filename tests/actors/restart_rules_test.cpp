@@ -18,7 +18,8 @@ BOOST_AUTO_TEST_CASE(should_restart_by_policy_and_code) {
   };
   for (auto& r : {row{"Always", 0, true}, row{"Always", 1, true}, row{"OnFailure", 0, false},
                   row{"OnFailure", 1, true}, row{"Never", 0, false}, row{"Never", 137, false}})
-    BOOST_TEST(should_restart(r.policy, r.code) == r.restart, r.policy << ' ' << r.code);
+    BOOST_TEST((action_after({r.policy, nullptr}, r.code) == restart_action::restart) == r.restart,
+               r.policy << ' ' << r.code);
 }
 
 namespace {
