@@ -11,7 +11,7 @@ namespace podium {
 /// The runtime logs its own errors to this descriptor, so that they are never taken for the command's output.
 constexpr int exec_error_fd = 3;
 /// The runtime reads from here what to run.
-constexpr int exec_process_fd = 4;
+constexpr int exec_process_fd = 5;
 
 struct exec_options {
   bool tty = false;
