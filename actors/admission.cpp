@@ -2,6 +2,9 @@
 
 #include "core/saturating.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace podium {
 namespace {
 
@@ -22,15 +25,22 @@ admission_fault unsupported(const std::string& path) {
 }
 
 admission_fault unsupported_in(const json::value& container, const std::string& path) {
-  for (auto* name : {"volumeMounts", "volumeDevices", "envFrom"})
-    if (given(field(container, name))) return unsupported(path + "." + name);
-  auto* env = field(container, "env");
-  if (env && env->is_array())
-    for (auto& e : env->get_array())
-      if (field(e, "valueFrom")) return unsupported(path + ".env.valueFrom");
+  if (given(field(container, "volumeDevices"))) return unsupported(path + ".volumeDevices");
   for (auto* probe : {"livenessProbe", "readinessProbe", "startupProbe"})
     if (auto* p = field(container, probe); p && field(*p, "grpc"))
       return unsupported(path + "." + probe + ".grpc");
+  return {};
+}
+
+/// Of volumes, every source that is not named here is another system's.
+admission_fault unsupported_volume(const json::value& volume, const std::string& path) {
+  static constexpr std::array served{"name",   "emptyDir",    "hostPath",  "configMap",
+                                     "secret", "downwardAPI", "projected", "persistentVolumeClaim"};
+  auto* fields = volume.if_object();
+  if (!fields) return {};
+  for (auto& [name, value] : *fields)
+    if (!value.is_null() && std::find(served.begin(), served.end(), std::string_view{name}) == served.end())
+      return unsupported(path + "." + std::string(name));
   return {};
 }
 
@@ -45,8 +55,10 @@ std::string shortage(const char* what, int64_t wanted, int64_t used, int64_t cap
 admission_fault unsupported_feature(const json::value& document) {
   auto* spec = field(document, "spec");
   if (!spec) return {};
-  for (auto* name : {"volumes"})
-    if (given(field(*spec, name))) return unsupported(std::string{"spec."} + name);
+  if (auto* volumes = field(*spec, "volumes"); volumes && volumes->is_array())
+    for (size_t i = 0; i < volumes->get_array().size(); ++i)
+      if (auto fault = unsupported_volume(volumes->get_array()[i], "spec.volumes[" + std::to_string(i) + "]"))
+        return fault;
   for (std::string list : {"initContainers", "containers"}) {
     auto* containers = field(*spec, list);
     if (!containers || !containers->is_array()) continue;

@@ -71,6 +71,8 @@ void container::take_goal(const container_goal& goal) {
   // Names are unique and none ever leaves a spec; one that did would leave nothing to go by.
   if (!find_container(goal.pod->as_pod().spec, name_)) return;
   auto image_before = spec().image;
+  // What a try failed for may be there now.
+  if (goal.inputs.ptr != goal_.inputs.ptr && retrying_) begin(), busy_ = false;
   goal_ = goal;
   take_tuning();
   last_report_.clear();

@@ -39,6 +39,7 @@ private:
   void fetch_image();
   void fetch_failed(const caf::error& err);
   void create();
+  caf::error resolve(create_container& request);
   void created(instance_memory next, const std::string& image);
   void replace_if_changed();
   void start();

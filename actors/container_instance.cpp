@@ -1,5 +1,6 @@
 // One instance of a container, from create to its end: what container.cpp's decisions carry out.
 #include "actors/container.hpp"
+#include "actors/pod_inputs.hpp"
 #include "actors/pod_resources.hpp"
 #include "core/saturating.hpp"
 
@@ -21,6 +22,7 @@ void container::create() {
   auto& pod = goal_.pod->as_pod();
   auto request = make_create_container(*goal_.pod, pod, spec(), amount_of(ctx_->machine.capacity, "memory"),
                                        memory_.next_attempt.value_or(0), image_id_);
+  if (auto err = resolve(request)) return retry_later("CreateContainerConfigError", err);
   // The pod may have another image by the time of the answer: what was made is what was asked for.
   instance_memory made;
   made.attempt = request.key.attempt;
@@ -42,6 +44,27 @@ void container::create() {
         retry_later(reason, err);
       },
       request);
+}
+
+/// Fills in what the spec says by reference, and what it mounts.
+caf::error container::resolve(create_container& request) {
+  static const pod_inputs nothing;
+  input_facts facts;
+  facts.ref = goal_.pod.ptr.get();
+  facts.inputs = goal_.inputs ? goal_.inputs.ptr.get() : &nothing;
+  facts.pod_ip = goal_.pod_ip;
+  facts.host_ip = internal_ip_of(ctx_->machine);
+  facts.allocatable = ctx_->machine.allocatable;
+  std::vector<std::string> warnings;
+  auto resolved = resolve_container(facts, spec(), &warnings);
+  if (!resolved) return resolved.error();
+  auto mounts = mounts_of(facts, *resolved, goal_.volumes);
+  if (!mounts) return mounts.error();
+  for (auto& warning : warnings)
+    event("Warning", "InvalidEnvironmentVariableNames", warning);
+  request.spec = std::move(*resolved);
+  request.mounts = std::move(*mounts);
+  return {};
 }
 
 void container::created(instance_memory next, const std::string& image) {

@@ -3,6 +3,7 @@
 #include "actors/container_order.hpp"
 #include "actors/container_rules.hpp"
 #include "actors/image_puller.hpp"
+#include "actors/object_follower.hpp"
 #include "actors/pod.hpp"
 #include "actors/pod_resources.hpp"
 #include "core/saturating.hpp"
@@ -33,6 +34,7 @@ void node_agent::on_start() {
 
 void node_agent::ended() {
   puller_ = nullptr;
+  follower_ = nullptr;
   pods_.clear();
   dismiss_waiters();
   shared_.reset();
@@ -40,6 +42,7 @@ void node_agent::ended() {
 
 node_agent::behavior_type node_agent::handlers() {
   return {[this](const pod_report& report) { take_report(report); },
+          [this](const follow_objects& wish) { return this->delegate(follower_, wish); },
           [this](const ensure_image& request) { return this->delegate(puller_, request); },
           [this](const get_node_stats&) { return node_stats{pods_.size()}; },
           [this](const await_removals&) { return await_removed(); }};
@@ -66,6 +69,7 @@ void node_agent::load_machine() {
             puller_ = this->spawn<image_puller>(shared_, path() + "/images");
           });
         }
+        if (!follower_) spawn_follower();
         register_node();
         if (up_)
           list_pods();
@@ -73,6 +77,16 @@ void node_agent::load_machine() {
           load_memories();
       },
       [this](const caf::error&) { retry(&node_agent::load_machine); }, get_machine_facts{});
+}
+
+void node_agent::spawn_follower() {
+  follower_ = this->spawn<object_follower>(shared_, path() + "/objects");
+  adopt_child(follower_, [this](const caf::error&) {
+    spawn_follower();
+    // The new one knows nobody yet: a pod that hears of its own version again says what it follows.
+    for (auto& [uid, e] : pods_)
+      if (e.actor) this->send(e.actor, pod_update{e.object, e.removed});
+  });
 }
 
 void node_agent::load_memories() {

@@ -41,6 +41,7 @@ private:
 
   // Coming up: machine facts, memories, runtime records, then the pods.
   void load_machine();
+  void spawn_follower();
   void load_memories();
   void load_records();
   void list_pods();
@@ -65,6 +66,7 @@ private:
   void drop_memory(const std::string& uid);
   void remove_orphans();
   void remove_orphan(const std::string& uid);
+  void remove_orphan_volumes(const std::string& uid);
   caf::result<ack> await_removed();
   void look_for_waiters();
   void answer_waiters();
@@ -80,6 +82,7 @@ private:
   node_context ctx_;
   node_context_ptr shared_;
   image_puller_actor puller_;
+  object_follower_actor follower_;
   // Survives a restart in place.
   std::map<std::string, entry> pods_;
   std::map<std::string, pod_memory> memories_; ///< loaded, and not yet claimed by a pod

@@ -13,6 +13,8 @@ struct node_context {
   container_runtime_actor runtime;
   image_service_actor images;
   probe_executor_actor prober;
+  volume_manager_actor volumes;
+  token_issuer_actor tokens;
   event_recorder_actor recorder;
   registry_actor registry;
   store_actor store;
@@ -20,6 +22,13 @@ struct node_context {
   machine_facts machine; ///< as the runtime told them when the node came up
 };
 using node_context_ptr = std::shared_ptr<const node_context>;
+
+/// The node's own address; "" when it has none.
+inline std::string internal_ip_of(const machine_facts& machine) {
+  for (auto& a : machine.addresses)
+    if (a.type == "InternalIP") return a.address;
+  return {};
+}
 
 /// The event `reason` about a pod, or about one of its containers.
 inline record_event pod_event(const node_context& ctx, const object& pod, const std::string& container,

@@ -7,6 +7,7 @@ void node_agent::forget(const std::string& uid) {
   auto i = pods_.find(uid);
   if (i == pods_.end()) return;
   if (i->second.actor) dismiss_child(i->second.actor);
+  if (follower_) this->send(follower_, follow_objects{uid, {}});
   pods_.erase(i);
   drop_memory(uid);
 }
@@ -31,14 +32,21 @@ void node_agent::remove_orphans() {
 void node_agent::remove_orphan(const std::string& uid) {
   if (!orphans_.contains(uid)) return;
   ask(
-      ctx_.runtime, ctx_.settings.request_timeout,
+      ctx_.runtime, ctx_.settings.request_timeout, [this, uid](const ack&) { remove_orphan_volumes(uid); },
+      [this, uid](const caf::error&) { after(ctx_.settings.resync, [this, uid] { remove_orphan(uid); }); },
+      remove_sandbox{uid, false});
+}
+
+void node_agent::remove_orphan_volumes(const std::string& uid) {
+  ask(
+      ctx_.volumes, ctx_.settings.request_timeout,
       [this, uid](const ack&) {
         if (orphans_.erase(uid) == 0) return;
         memories_.erase(uid);
         drop_memory(uid);
       },
       [this, uid](const caf::error&) { after(ctx_.settings.resync, [this, uid] { remove_orphan(uid); }); },
-      remove_sandbox{uid, false});
+      remove_volumes{uid});
 }
 
 caf::result<ack> node_agent::await_removed() {

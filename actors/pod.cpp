@@ -13,6 +13,9 @@ pod_supervisor::pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std
 void pod_supervisor::on_start() {
   busy_ = has_sandbox_ = renewing_ = false;
   deadline_ = sandbox_retry_ = teardown_retry_ = 0;
+  volume_ = {};
+  for (auto& [where, token] : tokens_)
+    token.asking = false;
   if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
   last_report_.clear();
   judge();
@@ -31,16 +34,16 @@ void pod_supervisor::ended() {
 pod_supervisor::behavior_type pod_supervisor::handlers() {
   return {[this](const pod_update& update) { take_update(update); },
           [this](const container_report& report) { take_report(report); },
-          [this](const memory_ref<pod_inputs>& inputs) {
-            inputs_ = inputs;
-            step();
-          }};
+          [this](const memory_ref<pod_inputs>& inputs) { take_inputs(inputs); }};
 }
 
 void pod_supervisor::take_update(const pod_update& update) {
   auto version = update.object ? update.object->resource_version() : 0;
   // The same version again is a question: the node wants to hear it once more.
-  if (version == object_->resource_version()) last_report_.clear();
+  if (version == object_->resource_version()) {
+    last_report_.clear();
+    follow(true);
+  }
   if (version >= object_->resource_version()) object_ = update.object;
   removed_ = removed_ || update.removed;
   watch_deadline();
@@ -100,10 +103,10 @@ pod_status pod_supervisor::current_status() const {
 // ---------------------------------------------------------------------------------------------------------
 
 pod_stage pod_supervisor::stage() const {
-  return memory_.terminating ? pod_stage::ending
-         : renewing_         ? pod_stage::renewing
-         : has_sandbox_      ? pod_stage::ready
-                             : pod_stage::preparing;
+  return memory_.terminating               ? pod_stage::ending
+         : renewing_                       ? pod_stage::renewing
+         : has_sandbox_ && volumes_ready() ? pod_stage::ready
+                                           : pod_stage::preparing;
 }
 
 void pod_supervisor::terminate(const std::string& cause) {
@@ -131,6 +134,7 @@ void pod_supervisor::judge() {
 }
 
 void pod_supervisor::step() {
+  step_volumes();
   judge();
   tell_containers();
   if (busy_) return report();
@@ -193,6 +197,8 @@ void pod_supervisor::remove_lost_sandbox() {
       ctx_->runtime, ctx_->settings.request_timeout,
       [this](const ack&) {
         busy_ = renewing_ = false;
+        volume_.made = false;
+        volume_.changed = true;
         for (auto& [name, c] : containers_)
           c.settled = false;
         step();
@@ -205,6 +211,7 @@ void pod_supervisor::remove_lost_sandbox() {
 }
 
 void pod_supervisor::tear_down() {
+  if (!volume_.removed) return end_volumes();
   busy_ = true;
   bool keep = !gone();
   ask(

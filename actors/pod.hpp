@@ -2,6 +2,7 @@
 #pragma once
 #include "actors/container_order.hpp"
 #include "actors/node_context.hpp"
+#include "actors/pod_inputs.hpp"
 #include "core/base_actor.hpp"
 
 namespace podium {
@@ -52,6 +53,24 @@ private:
   bool reset_is_through() const;
   void warn_of_tuning();
   void watch_deadline();
+
+  // What the spec refers to, and volumes (pod_volumes.cpp).
+  void follow(bool again = false);
+  void take_inputs(const memory_ref<pod_inputs>& inputs);
+  input_facts facts_for_inputs() const;
+  /// Whether everything that containers need before they start is there.
+  bool volumes_ready() const;
+  /// Makes the volumes so where something changed since the last time.
+  void step_volumes();
+  /// Asks for the tokens that are missing or old. False: some are on their way.
+  bool fetch_tokens();
+  void set_wishes(volume_plan plan);
+  void take_places(const volumes_set& made, std::vector<volume_place> failures);
+  void retry_volumes();
+  void watch_sizes();
+  void look_at_sizes(const volume_usage& usage);
+  void end_volumes();
+
   pod_status current_status() const;
   void report();
   void event(const char* type, const char* reason, std::string message);
@@ -68,10 +87,28 @@ private:
   std::string last_report_;
   std::vector<std::string> tuning_faults_; ///< that have had their event
   uint64_t goals_ = 0;                     ///< counts what containers were told
+  struct held_token {
+    issued_token issued;
+    wall_time refresh_at;
+    bool asking = false;
+  };
+  std::map<std::pair<std::string, std::string>, held_token> tokens_; ///< by volume and path
+  std::map<std::string, std::string> places_;                        ///< of the volumes, by name
+  uint64_t inputs_version_ = 0; ///< counts changes of what containers are told of inputs and places
   // Volatile.
   pod_orders orders_;
   bool busy_ = false, has_sandbox_ = false;
   bool renewing_ = false; ///< the sandbox is of no use: everything in it is ended, then it is made anew
+  struct volume_state {
+    std::vector<object_key> followed; ///< what the follower was told last
+    bool awaiting = false;            ///< the follower was told and has not answered
+    bool asking = false, changed = true;
+    bool made = false;    ///< all were there once since the sandbox was made
+    bool removed = false; ///< all are gone
+    std::map<std::string, std::string> labels, annotations; ///< what the files were made from
+    nanoseconds retry_delay{0};
+    deadline_set::id retry = 0, refresh = 0, check = 0;
+  } volume_;
   deadline_set::id deadline_ = 0, resync_ = 0, sandbox_retry_ = 0, teardown_retry_ = 0;
 };
 

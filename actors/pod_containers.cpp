@@ -30,9 +30,12 @@ container_goal pod_supervisor::common_goal() const {
   goal.pod_ip = memory_.pod_ip;
   goal.deleting = gone() || memory_.terminating;
   goal.inputs = inputs_;
+  goal.volumes = places_;
   if (memory_.terminating) {
     goal.cause = memory_.cause;
-    goal.grace_seconds = removed_ ? 1 : effective_grace_of(object_->as_pod());
+    // Source: the kubelet evicts a pod whose volume is too large with a grace of one second.
+    bool at_once = removed_ || memory_.reason == "Evicted";
+    goal.grace_seconds = at_once ? 1 : effective_grace_of(object_->as_pod());
   } else if (renewing_) {
     goal.cause = "the sandbox has lost its network";
     goal.grace_seconds = effective_grace_of(object_->as_pod());
@@ -51,7 +54,8 @@ void pod_supervisor::tell_containers(bool again) {
     ((out += std::to_string(numbers), out += ' '), ...);
     return out;
   };
-  auto common = words(object_->resource_version(), goal.deleting, goal.grace_seconds) + goal.pod_ip;
+  auto common =
+      words(object_->resource_version(), goal.deleting, goal.grace_seconds, inputs_version_) + goal.pod_ip;
   bool told = false;
   for (auto& [name, c] : containers_) {
     if (!c.actor) continue;
@@ -70,7 +74,10 @@ void pod_supervisor::tell_containers(bool again) {
   if (!told) return;
   // The safety net: a goal is answered by a report, so that neither can be lost for long.
   cancel(resync_);
-  resync_ = after(ctx_->settings.resync, [this] { tell_containers(true); });
+  resync_ = after(ctx_->settings.resync, [this] {
+    follow(true);
+    tell_containers(true);
+  });
 }
 
 bool pod_supervisor::reset_is_through() const {

@@ -1,5 +1,6 @@
 #include "actors/pod_resources.hpp"
 
+#include "actors/pod_inputs.hpp"
 #include "core/cgroup_formulas.hpp"
 #include "core/quantity.hpp"
 #include "core/saturating.hpp"
@@ -106,6 +107,15 @@ probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container
         && port.text.size() < 6)
       port = {std::stoi(port.text), ""};
   };
+  // Source: the kubelet expands a probe's command by what the spec itself says of the environment.
+  auto value_of = [&](const std::string& name) -> std::optional<std::string> {
+    for (auto& e : container.env)
+      if (e.name == name) return e.value;
+    return std::nullopt;
+  };
+  if (probe.exec)
+    for (auto& word : probe.exec->command)
+      word = expand_references(word, value_of);
   if (probe.http_get) resolve(probe.http_get->port);
   if (probe.tcp_socket) resolve(probe.tcp_socket->port);
   return probe;

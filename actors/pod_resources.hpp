@@ -22,7 +22,8 @@ struct resource_amounts {
 };
 resource_amounts pod_requests_of(const pod_spec& spec);
 
-/// The probe with port names replaced by the container's numbers.
+/// The probe with port names replaced by the container's numbers, and `$(VAR)` in its command by its
+/// environment.
 probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container);
 
 create_sandbox make_create_sandbox(const object& ref, const pod& pod, const node_settings& node);

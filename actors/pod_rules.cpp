@@ -165,9 +165,14 @@ condition ready_condition(const pod& p, const condition& containers_ready) {
 std::vector<condition> conditions_of(const pod_facts& facts, const pod_status& status) {
   auto& p = *facts.object;
   auto containers_ready = containers_ready_condition(p.spec, status);
-  return {make_condition("PodReadyToStartContainers", !facts.pod_ip.empty() && !facts.terminal),
-          initialized_condition(p.spec, status), ready_condition(p, containers_ready), containers_ready,
-          make_condition("PodScheduled", true)};
+  std::vector<condition> out;
+  if (facts.memory->reason == "Evicted")
+    out.push_back(make_condition("DisruptionTarget", true, "TerminationByKubelet", facts.memory->message));
+  for (auto& c : {make_condition("PodReadyToStartContainers", !facts.pod_ip.empty() && !facts.terminal),
+                  initialized_condition(p.spec, status), ready_condition(p, containers_ready),
+                  containers_ready, make_condition("PodScheduled", true)})
+    out.push_back(c);
+  return out;
 }
 
 /// The statuses of all containers, from what they are.

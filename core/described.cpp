@@ -7,8 +7,8 @@ namespace podium {
 
 std::string json_name(std::string_view member) {
   // Kubernetes writes these words in capitals when they are not the first.
-  static constexpr std::array<std::string_view, 9> acronyms = {"ip",  "ips",  "id",    "pid", "fqdn",
-                                                               "ipc", "cidr", "cidrs", "uuid"};
+  static constexpr std::array<std::string_view, 10> acronyms = {"ip",  "ips", "id",   "pid",   "fqdn",
+                                                                "api", "ipc", "cidr", "cidrs", "uuid"};
   std::string out;
   bool first = true;
   while (!member.empty()) {

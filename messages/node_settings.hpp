@@ -33,6 +33,9 @@ struct node_settings {
   image_gc_settings image_gc;
   nanoseconds resync = std::chrono::seconds{60};        ///< slow safety net of every list + watch and goal
   nanoseconds sandbox_retry = std::chrono::seconds{10}; ///< between tries to make a sandbox or container
+  nanoseconds mount_retry = std::chrono::milliseconds{500}; ///< the first of those between tries of volumes,
+  nanoseconds mount_retry_max = std::chrono::seconds{122};  ///< doubled up to this
+  nanoseconds volume_check = std::chrono::seconds{10}; ///< how often the size of limited volumes is looked at
   nanoseconds status_period = std::chrono::seconds{10}; ///< how often the node looks at its own status
   nanoseconds status_report = std::chrono::minutes{5};  ///< how often it writes it without a change
   nanoseconds lease_period = std::chrono::seconds{10};

@@ -67,9 +67,11 @@ struct container_mount {
   std::string source, destination; ///< on the node; in the container
   std::string sub_path; ///< below source, resolved so that no link leads out of it; made when absent
   bool read_only = false;
-  std::string propagation; ///< "" or None, HostToContainer, Bidirectional
+  bool recursive_read_only = false; ///< what is mounted below it is read only too
+  std::string propagation;          ///< "" or None, HostToContainer, Bidirectional
 };
-BOOST_DESCRIBE_STRUCT(container_mount, (), (source, destination, sub_path, read_only, propagation))
+BOOST_DESCRIBE_STRUCT(container_mount, (),
+                      (source, destination, sub_path, read_only, recursive_read_only, propagation))
 
 /// Everything the runtime needs to make one instance of a container. Environment values are already expanded.
 struct create_container {

@@ -19,12 +19,13 @@ struct volume_file {
   std::string path;                        ///< relative, below the volume's root
   std::shared_ptr<const std::string> data; ///< shared with every version that has the same content
   int32_t mode = 0644;
+  int64_t user = 0; ///< who owns it
 };
 /// Shown by its content's hash: what is secret stays out of traces.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, volume_file& x) {
   uint64_t hash = x.data ? fnv1a(*x.data) : 0;
-  return f(caf::meta::type_name("volume_file"), x.path, hash, x.mode);
+  return f(caf::meta::type_name("volume_file"), x.path, hash, x.mode, x.user);
 }
 
 /// One volume as it is to be.
@@ -34,20 +35,22 @@ struct volume_wish {
   int64_t size_limit_bytes = 0;   ///< of memory and directory; 0 is none
   std::string path, type;         ///< of host_path: the path and HostPathType
   bool read_only = false;         ///< of host_path: whoever mounts it
+  bool group_owned = false;       ///< of host_path: the pod's fsGroup owns it too (local persistent volumes)
   bool in_memory = false;         ///< of files: kept off the disk (secrets, tokens)
   std::vector<volume_file> files; ///< of files: all of them; others that were there go
 };
 BOOST_DESCRIBE_STRUCT(volume_wish, (),
-                      (name, kind, size_limit_bytes, path, type, read_only, in_memory, files))
+                      (name, kind, size_limit_bytes, path, type, read_only, group_owned, in_memory, files))
 
 /// Makes a pod's volumes so, and files' contents as they are given now, each volume's at once (a reader sees
 /// the old files or the new). Idempotent, whole state. Volumes that are not named any more stay.
 struct set_volumes {
   std::string pod_uid;
-  std::optional<int64_t> fs_group;
+  int64_t fs_group = -1;         ///< of the pod's security context; -1 is none
+  bool on_root_mismatch = false; ///< fsGroupChangePolicy: a root that is right already stands for the whole
   std::vector<volume_wish> volumes;
 };
-BOOST_DESCRIBE_STRUCT(set_volumes, (), (pod_uid, fs_group, volumes))
+BOOST_DESCRIBE_STRUCT(set_volumes, (), (pod_uid, fs_group, on_root_mismatch, volumes))
 
 /// Where a volume lies on the node; `error` not "": it could not be made, why.
 struct volume_place {

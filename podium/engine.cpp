@@ -203,6 +203,7 @@ void engine::impl::start_actors() {
   ctx.runtime = runtime->containers();
   ctx.images = runtime->images();
   ctx.prober = runtime->prober();
+  ctx.volumes = runtime->volumes();
   ctx.recorder = recorder;
   ctx.registry = registry;
   ctx.store = store;
@@ -270,6 +271,7 @@ void engine::impl::watch_actors() {
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
   watch.watch(runtime->prober(), "probe executor port");
+  watch.watch(runtime->volumes(), "volume manager port");
 }
 
 caf::error engine::impl::wait_for_node(const std::stop_token& stop_asked) {

@@ -9,6 +9,7 @@
 #include "runtime/oci/oci_runtime.hpp"
 #include "runtime/probe/network_prober.hpp"
 #include "runtime/probe/probe_executor.hpp"
+#include "runtime/volume/volume_manager.hpp"
 
 #include <arpa/inet.h>
 #include <filesystem>
@@ -113,6 +114,7 @@ struct node_runtime::impl {
   container_runtime_actor container_port;
   image_service_actor image_port;
   probe_executor_actor probe_port;
+  volume_manager_actor volume_port;
 };
 
 node_runtime::node_runtime(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
@@ -144,6 +146,7 @@ caf::expected<std::unique_ptr<node_runtime>> node_runtime::start(caf::actor_syst
   p.image_port = spawn_image_service(system, env, loop, p.store,
                                      [&containers = p.containers] { return containers.images_in_use(); });
   p.probe_port = spawn_probe_executor(system, env, loop, p.prober, p.container_port);
+  p.volume_port = spawn_volume_manager(system, env, loop, p.pool, {settings.data_dir, settings.run_dir});
   return std::unique_ptr<node_runtime>(new node_runtime(std::move(parts)));
 }
 
@@ -155,6 +158,9 @@ const image_service_actor& node_runtime::images() const {
 }
 const probe_executor_actor& node_runtime::prober() const {
   return impl_->probe_port;
+}
+const volume_manager_actor& node_runtime::volumes() const {
+  return impl_->volume_port;
 }
 container_streams& node_runtime::streams() {
   return impl_->streams;
@@ -171,10 +177,11 @@ void node_runtime::remove_network() {
 void node_runtime::stop_actors() {
   for (auto ref :
        {caf::actor_cast<caf::actor>(impl_->probe_port), caf::actor_cast<caf::actor>(impl_->image_port),
-        caf::actor_cast<caf::actor>(impl_->container_port)})
+        caf::actor_cast<caf::actor>(impl_->volume_port), caf::actor_cast<caf::actor>(impl_->container_port)})
     caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   impl_->probe_port = nullptr;
   impl_->image_port = nullptr;
+  impl_->volume_port = nullptr;
   impl_->container_port = nullptr;
 }
 

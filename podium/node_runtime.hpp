@@ -27,6 +27,7 @@ public:
   const container_runtime_actor& containers() const;
   const image_service_actor& images() const;
   const probe_executor_actor& prober() const;
+  const volume_manager_actor& volumes() const;
   /// Loop thread only.
   container_streams& streams();
   /// Loop thread only.

@@ -18,6 +18,7 @@ struct host_facts {
   std::vector<std::string> capabilities; ///< the bounding set, "CAP_CHOWN", ...
   std::vector<host_device> devices;      ///< all of /dev, for privileged containers
   bool cgroup_v2 = false;                ///< containers get a cgroup namespace
+  bool slave_mounts = false;             ///< they are made where mounts do not come back to the host
 };
 
 /// Asks the kernel. Blocks for a few system calls.

@@ -6,6 +6,7 @@
 #include "runtime/oci/signals.hpp"
 #include "runtime/oci/small_files.hpp"
 #include "runtime/oci/spec.hpp"
+#include "runtime/oci/volume_mounts.hpp"
 #include "runtime/process/unique_fd.hpp"
 #include <cerrno>
 #include <charconv>
@@ -208,7 +209,10 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
   places.hostname = pod.hostname;
   places.resolv_conf = pod.resolv_conf;
   places.termination_log = paths.termination_log;
-  auto spec = make_oci_spec(request, image.config, *user, host, places);
+  auto mounted = request;
+  auto unmountable = prepare_mounts(paths, host, mounted.mounts);
+  auto spec = unmountable ? caf::expected<boost::json::object>{unmountable}
+                          : make_oci_spec(mounted, image.config, *user, host, places);
   if (!spec) {
     strip_instance(settings, instance);
     return spec.error();
@@ -234,6 +238,7 @@ void strip_instance(const oci_settings& settings, const instance_file& instance)
   auto paths = paths_of(settings, instance.key, instance.id);
   while (::umount2(paths.rootfs.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
+  release_mounts(paths);
   for (auto* path : {&paths.rootfs, &paths.upper, &paths.work})
     remove_tree(*path);
   unlink_launch_files(settings, instance);

@@ -99,9 +99,11 @@ void oci_runtime::start(std::function<void(caf::error)> done) {
         auto cgroups = cgroup_tree::detect();
         if (!cgroups) return outcome{cgroups.error()};
         o.cgroups = std::make_shared<const cgroup_tree>(std::move(*cgroups));
-        o.host = std::make_shared<const host_facts>(read_host_facts());
         self->cgroups = o.cgroups; // nobody else reads it before the answer
         if (auto failed = self->choose_program()) return outcome{failed};
+        auto host = read_host_facts();
+        host.slave_mounts = self->program.create_path != self->program.path;
+        o.host = std::make_shared<const host_facts>(std::move(host));
         std::error_code ec;
         for (auto& directory : {self->settings.root + "/pods", exit_directory(self->settings),
                                 runtime_state_directory(self->settings), self->settings.log_root}) {

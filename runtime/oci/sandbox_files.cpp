@@ -5,6 +5,7 @@
 #include "runtime/oci/pod_init.hpp"
 #include "runtime/oci/small_files.hpp"
 #include "runtime/process/unique_fd.hpp"
+#include "runtime/volume/mount_points.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
@@ -188,6 +189,9 @@ caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgro
                            const std::string& pod_uid, const std::string& log_directory) {
   auto p = paths_of(settings, pod_uid);
   caf::error result = release_sandbox(settings, cgroups, pod_uid);
+  // Usually gone already: whoever made the volumes removes them. Not those of a pod that nobody knows.
+  remove_with_mounts(p.directory + "/volumes");
+  remove_with_mounts(settings.run_root + "/volumes/" + pod_uid);
   remove_tree(p.directory);
   if (!log_directory.empty()) remove_tree(log_directory);
   struct stat facts {};

@@ -1,5 +1,6 @@
 #include "runtime/oci/spec_mounts.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 
 namespace podium {
@@ -14,6 +15,17 @@ json::object mount(const std::string& destination, const char* type, const std::
   for (auto* o : options)
     list.emplace_back(o);
   return {{"destination", destination}, {"type", type}, {"source", source}, {"options", std::move(list)}};
+}
+
+/// A volume, as it is bound into the container.
+json::object bind_of(const container_mount& volume) {
+  auto propagation = volume.propagation == "HostToContainer" ? "rslave"
+                     : volume.propagation == "Bidirectional" ? "rshared"
+                                                             : "rprivate";
+  auto out = mount(volume.destination, "bind", volume.source,
+                   {"rbind", propagation, volume.read_only ? "ro" : "rw"});
+  if (volume.recursive_read_only) out["options"].get_array().emplace_back("rro");
+  return out;
 }
 
 } // namespace
@@ -44,6 +56,12 @@ json::array make_mounts(const create_container& request, const container_places&
   bind(places.resolv_conf, "/etc/resolv.conf");
   auto& path = request.spec.termination_message_path;
   bind(places.termination_log, path.empty() ? "/dev/termination-log" : path);
+  for (auto& volume : request.mounts) {
+    // What a pod mounts itself takes the place of what it would find there anyway.
+    auto same = [&](auto& m) { return m.at("destination").as_string() == volume.destination; };
+    mounts.erase(std::remove_if(mounts.begin(), mounts.end(), same), mounts.end());
+    mounts.push_back(bind_of(volume));
+  }
   return mounts;
 }
 

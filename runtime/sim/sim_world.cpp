@@ -115,6 +115,7 @@ sim_due<container_created> sim_world::create(const create_container& request, cl
     return {ready, make_error(errc::container_create, text_of(key) + ": " + profile.failure)};
   }
   slot.highest = key.attempt;
+  slot.made_from = request;
   std::erase_if(slot.instances, [&](auto& i) { return i.second.removed && i.first + 1 < key.attempt; });
   auto& x = slot.instances[key.attempt];
   x.key = key;
@@ -237,6 +238,11 @@ bool sim_world::runs(const container_key& key, clock_time now) {
   advance(now);
   auto* x = find(key);
   return x && x->at == stage::running;
+}
+
+const create_container* sim_world::made_from(const std::string& pod_uid, const std::string& name) const {
+  auto i = slots_.find({pod_uid, name});
+  return i == slots_.end() || !i->second.made_from ? nullptr : &*i->second.made_from;
 }
 
 runtime_records sim_world::list(const std::string& pod_uid, clock_time now) {

@@ -64,6 +64,8 @@ public:
   /// The pod's address, "" when it has no sandbox.
   std::string pod_ip(const std::string& pod_uid) const;
   bool runs(const container_key& key, clock_time now);
+  /// What the newest instance of a container was made from; null when there was none.
+  const create_container* made_from(const std::string& pod_uid, const std::string& name) const;
 
   // -- time
   // -----------------------------------------------------------------------------------------------------
@@ -105,6 +107,7 @@ private:
     int64_t highest = -1; ///< the newest attempt ever, also after removal: the fence
     int32_t failed_creates = 0, failed_starts = 0;
     std::map<uint32_t, instance> instances;
+    std::optional<create_container> made_from;
   };
   struct planned {
     container_key key{};

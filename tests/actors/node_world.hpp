@@ -8,6 +8,7 @@
 #include "runtime/sim/sim_images.hpp"
 #include "runtime/sim/sim_probes.hpp"
 #include "runtime/sim/sim_runtime.hpp"
+#include "runtime/sim/sim_volumes.hpp"
 #include "runtime/store/memory_store.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -66,6 +67,8 @@ struct node_world {
     runtime = sim.spawn<sim_runtime>("runtime", world);
     image_service = sim.spawn<sim_images>("images", images);
     prober = sim.spawn<sim_probes>("prober", world);
+    volume_port = sim.spawn<sim_volumes>("volumes", volumes);
+    tokens = sim.spawn<sim_tokens>("tokens", volumes);
     settings.node_name = "node";
   }
 
@@ -76,6 +79,8 @@ struct node_world {
     ctx.runtime = runtime;
     ctx.images = image_service;
     ctx.prober = prober;
+    ctx.volumes = volume_port;
+    ctx.tokens = tokens;
     ctx.recorder = recorder;
     ctx.registry = registry;
     ctx.store = store;
@@ -85,7 +90,11 @@ struct node_world {
 
   object_ref create(boost::json::value manifest) {
     object_key key{"pods", "default", std::string(manifest.at("metadata").at("name").as_string())};
-    auto made = sim.ask<object_ref>(registry, create_object{key, make_document(std::move(manifest)), false});
+    return put(key, std::move(manifest));
+  }
+  /// Creates any object.
+  object_ref put(const object_key& key, boost::json::value document) {
+    auto made = sim.ask<object_ref>(registry, create_object{key, make_document(std::move(document)), false});
     BOOST_REQUIRE_MESSAGE(made, "create: " << (made ? "" : message_of(made.error())));
     return *made;
   }
@@ -144,6 +153,9 @@ struct node_world {
   container_runtime_actor runtime;
   image_service_actor image_service;
   probe_executor_actor prober;
+  std::shared_ptr<sim_volume_store> volumes = std::make_shared<sim_volume_store>();
+  volume_manager_actor volume_port;
+  token_issuer_actor tokens;
   node_settings settings;
   node_actor node;
 };

@@ -1,0 +1,94 @@
+#include "runtime/volume/mount_points.hpp"
+
+#include "core/error.hpp"
+#include "runtime/oci/small_files.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+namespace podium {
+namespace {
+
+/// mountinfo writes space, tab, newline and backslash as \ooo.
+std::string unescaped(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 3 >= text.size()) {
+      out += text[i];
+      continue;
+    }
+    out += static_cast<char>((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 | (text[i + 3] - '0'));
+    i += 3;
+  }
+  return out;
+}
+
+bool exists(const std::string& path) {
+  struct stat facts {};
+  return ::lstat(path.c_str(), &facts) == 0;
+}
+
+} // namespace
+
+bool is_mount_point(const std::string& directory) {
+  struct stat own {
+  }, parent{};
+  return ::lstat(directory.c_str(), &own) == 0 && ::stat((directory + "/..").c_str(), &parent) == 0
+         && own.st_dev != parent.st_dev;
+}
+
+caf::error mount_memory(const std::string& directory, int64_t size_bytes, int64_t group) {
+  if (is_mount_point(directory)) return {};
+  std::string options = group < 0 ? "mode=0777" : "mode=2777,gid=" + std::to_string(group);
+  if (size_bytes > 0) options += ",size=" + std::to_string(size_bytes);
+  constexpr auto flags = MS_NOSUID | MS_NODEV;
+  if (::mount("podium", directory.c_str(), "tmpfs", flags, (options + ",noswap").c_str()) == 0
+      || ::mount("podium", directory.c_str(), "tmpfs", flags, options.c_str()) == 0)
+    return {};
+  return errno_error("cannot mount " + directory, errno);
+}
+
+void unmount_all(const std::string& path) {
+  while (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+  }
+}
+
+std::vector<std::string> mount_points_below(const std::string& directory) {
+  std::vector<std::string> found;
+  std::ifstream table{"/proc/thread-self/mountinfo"};
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields{line};
+    std::string skipped, point;
+    for (int i = 0; i < 4; ++i)
+      fields >> skipped;
+    fields >> point;
+    point = unescaped(point);
+    if (point == directory || point.starts_with(directory + "/")) found.push_back(point);
+  }
+  std::reverse(found.begin(), found.end());
+  return found;
+}
+
+caf::error remove_with_mounts(const std::string& directory) {
+  if (!exists(directory)) return {};
+  // The usual mounts are right below: no need to read the table of all.
+  std::error_code ec;
+  for (auto& entry : std::filesystem::directory_iterator(directory, ec))
+    if (entry.symlink_status(ec).type() == std::filesystem::file_type::directory)
+      unmount_all(entry.path().string());
+  unmount_all(directory);
+  remove_tree(directory);
+  if (!exists(directory)) return {};
+  for (auto& point : mount_points_below(directory))
+    unmount_all(point);
+  remove_tree(directory);
+  if (!exists(directory)) return {};
+  return make_error(errc::io, directory + " could not be removed");
+}
+
+} // namespace podium

@@ -1,0 +1,39 @@
+// The volumes of one node's pods as they lie on its disk and in its memory. Everything is found again from
+// what is there: a new daemon has nothing to remember. Blocks: for a work pool's thread, one call for a pod
+// at a time.
+#pragma once
+#include "messages/volume_port.hpp"
+
+#include <caf/expected.hpp>
+
+namespace podium {
+
+struct volume_settings {
+  std::string root = "/var/lib/podium"; ///< pods/<uid>/volumes/<name>; volumes/<name> of persistent volumes
+  std::string run_root = "/run/podium"; ///< volumes/<uid>/<name>: those that are memory
+};
+
+class volume_maker {
+public:
+  explicit volume_maker(volume_settings settings) : settings_(std::move(settings)) {}
+
+  /// Makes one after the other; a place has the error of the one that could not be made. The pod's own
+  /// directory must be there.
+  volumes_set make(const set_volumes& request) const;
+  /// Errors: errc::io, something is left.
+  caf::error remove(const std::string& pod_uid) const;
+  volume_usage usage(const std::string& pod_uid) const;
+  /// Errors: errc::io, errc::no_space, errc::invalid.
+  caf::expected<volume_directory> persistent(const make_volume_directory& request) const;
+  /// Takes away what is left in memory of pods that have no directory any more.
+  void sweep() const;
+
+private:
+  std::string disk_of(const std::string& pod_uid) const;
+  std::string memory_of(const std::string& pod_uid) const;
+  caf::expected<std::string> make_one(const set_volumes& request, const volume_wish& wish) const;
+
+  volume_settings settings_;
+};
+
+} // namespace podium
