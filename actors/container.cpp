@@ -243,7 +243,7 @@ void container::fetch_image() {
       puller_, ctx_->settings.request_timeout,
       [this, op](const image_info& info) {
         if (!current(op)) return;
-        image_id_ = info.id;
+        image_id_ = info.repo_digest; // names the image to the runtime, and in status.imageID
         memory_.pull = {};
         if (memory_.waiting_reason.find("Image") != std::string::npos)
           memory_.waiting_reason = memory_.waiting_message = {};

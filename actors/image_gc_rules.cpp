@@ -13,7 +13,11 @@ void note_images(image_uses& known, const image_list& images, const runtime_reco
   for (auto& image : images.images) {
     there.insert(image.id);
     auto& use = known.try_emplace(image.id, image_use{detected_at, {}}).first->second;
-    use.used = used.contains(image.id) ? now : std::max(use.used, image.asked_at);
+    // Containers know theirs by a digest in a repository, of which it may have several.
+    bool in_use = used.contains(image.id) || used.contains(image.repo_digest)
+                  || std::any_of(image.names.begin(), image.names.end(),
+                                 [&](auto& name) { return used.contains(name); });
+    use.used = in_use ? now : std::max(use.used, image.asked_at);
   }
   std::erase_if(known, [&](auto& entry) { return !there.contains(entry.first); });
 }

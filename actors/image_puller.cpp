@@ -46,17 +46,19 @@ void image_puller::answer(uint64_t question, caf::expected<image_info> result) {
 }
 
 void image_puller::ensure(const ensure_image& request, uint64_t question) {
-  if (request.policy == "Always") return join(request, question);
+  // Also for Always: what can be no name is said before any registry is asked.
   ask(
       ctx_->images, ctx_->settings.request_timeout,
       [this, request, question](const image_info& info) {
+        if (request.policy == "Always") return join(request, question);
         event(request, "Normal", "Pulled",
               "Container image \"" + request.image + "\" already present on machine");
         answer(question, info);
       },
       [this, request, question](const caf::error& err) {
         auto code = code_of(err);
-        if (code == errc::not_found && request.policy != "Never") return join(request, question);
+        bool pulls = request.policy == "Always" || (code == errc::not_found && request.policy != "Never");
+        if (pulls && code != errc::image_name) return join(request, question);
         if (code == errc::not_found) {
           auto text = "Container image \"" + request.image + "\" is not present with pull policy of Never";
           event(request, "Warning", "ErrImageNeverPull", text);

@@ -149,8 +149,9 @@ BOOST_AUTO_TEST_CASE(what_is_collected) {
     const char* plan;
     image_gc_settings settings = {};
   } rows[] = {
-      // Below the threshold nothing; from it on, down to the low one.
-      {{1000, 151}, three, "50: c b a", {85, 80}},
+      // Below the threshold nothing; from it on, down to the low one. Free space is counted in whole
+      // hundredths.
+      {{1000, 151}, three, "49: c b a", {85, 80}},
       {{1000, 160}, three, "0:"},
       {{1000, 150}, three, "50: c b a"},
       {{1000, 0}, three, "200: c b a"},

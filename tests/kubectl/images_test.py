@@ -41,7 +41,8 @@ class RegistryTest(DaemonTest):
         item["image"] = image
         if policy:
             item["imagePullPolicy"] = policy
-        return pod(name, item)
+        ends = more["script"] != SLEEP
+        return pod(name, item, **({"restartPolicy": "Never"} if ends else {}))
 
     def events(self, name, reason):
         listed = self.daemon.api.get("/api/v1/namespaces/default/events")["items"]
@@ -138,7 +139,7 @@ class Pull(RegistryTest):
         self.create(self.image_pod("bad-name", "Not/A//Name"))
         text = waiting_message(self.wait_waiting("bad-name", "InvalidImageName"))
         self.assertEqual('Failed to apply default image tag "Not/A//Name": couldn\'t parse image name "Not/A//Name": '
-                         "invalid reference format", text)
+                         "invalid reference format: repository name must be lowercase", text)
         self.assertEqual(text, self.daemon.wait_event("bad-name", "InspectFailed")["message"])
         self.assertIn("Error: InvalidImageName", [e["message"] for e in self.events("bad-name", "Failed")])
         described = self.kubectl("describe", "pod", "bad-name").out
