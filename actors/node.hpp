@@ -42,6 +42,7 @@ private:
   // Coming up: machine facts, memories, runtime records, then the pods.
   void load_machine();
   void spawn_follower();
+  void spawn_image_actors();
   void load_memories();
   void load_records();
   void list_pods();
@@ -83,6 +84,7 @@ private:
   node_context_ptr shared_;
   image_puller_actor puller_;
   object_follower_actor follower_;
+  image_collector_actor collector_;
   // Survives a restart in place.
   std::map<std::string, entry> pods_;
   std::map<std::string, pod_memory> memories_; ///< loaded, and not yet claimed by a pod

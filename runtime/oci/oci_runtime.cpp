@@ -233,7 +233,7 @@ std::set<std::string> oci_runtime::images_in_use() const {
   for (auto& [uid, pod] : impl_->pods)
     for (auto& [name, attempts] : pod.containers)
       for (auto& [number, c] : attempts)
-        ids.insert(c->file.image_id);
+        if (auto image = impl_->images(c->file.image_id)) ids.insert((*image)->id);
   return ids;
 }
 
