@@ -22,7 +22,13 @@ void drop(json::object& object, std::string_view name) {
 
 /// Kubernetes counts generations of objects that something reconciles from their spec.
 bool has_generation(const object_key& key, const json::value& document) {
-  constexpr std::array none{"namespaces", "nodes", "services", "leases.coordination.k8s.io", "events"};
+  constexpr std::array none{"namespaces",
+                            "nodes",
+                            "services",
+                            "leases.coordination.k8s.io",
+                            "events",
+                            "persistentvolumes",
+                            "persistentvolumeclaims"};
   return std::find(none.begin(), none.end(), key.resource) == none.end() && find(document, {"spec"});
 }
 
