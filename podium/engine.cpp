@@ -4,6 +4,7 @@
 #include "actors/garbage_collector.hpp"
 #include "actors/namespace_controller.hpp"
 #include "actors/node.hpp"
+#include "actors/pod_collector.hpp"
 #include "actors/registry.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/taint_eviction.hpp"
@@ -158,6 +159,7 @@ struct engine::impl {
   namespace_controller_actor namespaces;
   garbage_collector_actor garbage;
   taint_eviction_actor taints;
+  pod_collector_actor collector;
   node_actor node;
   std::unique_ptr<api::server> api;
   std::unique_ptr<http_server> http;
@@ -190,6 +192,7 @@ void engine::impl::start_actors() {
   recorder = spawn_event_recorder(system, env, "recorder", es);
   scheduler = spawn_scheduler(system, env, registry, recorder);
   taints = spawn_taint_eviction(system, env, registry, recorder);
+  collector = spawn_pod_collector(system, env, registry);
   namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
   garbage = spawn_garbage_collector(system, env, registry, collected_resources());
   node_context ctx;
@@ -261,6 +264,7 @@ void engine::impl::watch_actors() {
   watch.watch(namespaces, "namespace controller");
   watch.watch(garbage, "garbage collector");
   watch.watch(taints, "taint eviction");
+  watch.watch(collector, "pod collector");
   watch.watch(node, "node");
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
