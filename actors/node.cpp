@@ -17,7 +17,7 @@ bool terminal(const pod& p) {
 } // namespace
 
 node_agent::node_agent(caf::actor_config& cfg, node_context ctx, std::string path)
-    : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)) {}
+    : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)), node_watch_(*this, "nodes") {}
 
 void node_agent::on_start() {
   if (!up_) ctx_.started_at = now();
@@ -31,6 +31,7 @@ void node_agent::on_start() {
 }
 
 void node_agent::ended() {
+  node_watch_.stop();
   puller_ = nullptr;
   pods_.clear();
   dismiss_waiters();
@@ -66,6 +67,7 @@ void node_agent::load_machine() {
           });
         }
         register_node();
+        follow_own_node();
         if (up_)
           list_pods();
         else

@@ -3,6 +3,7 @@
 #pragma once
 #include "actors/admission.hpp"
 #include "actors/node_context.hpp"
+#include "actors/registry_reflector.hpp"
 #include "core/base_actor.hpp"
 
 #include <set>
@@ -71,6 +72,7 @@ private:
   void dismiss_waiters();
 
   // The node object (node_registration.cpp).
+  void follow_own_node();
   void register_node();
   void keep_alive();
   void update_status();
@@ -80,6 +82,7 @@ private:
   node_context ctx_;
   node_context_ptr shared_;
   image_puller_actor puller_;
+  registry_reflector<node_agent> node_watch_;
   // Survives a restart in place.
   std::map<std::string, entry> pods_;
   std::map<std::string, pod_memory> memories_; ///< loaded, and not yet claimed by a pod
