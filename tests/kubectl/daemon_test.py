@@ -426,6 +426,11 @@ class CommandLine(unittest.TestCase):
         for command in ("up", "down", "settings", "version"):
             self.assertIn(command, out)
 
+    def test_an_option_before_the_command_is_told_its_place(self):
+        run = self.run_podium("--data-dir", "/nowhere", "user", "jane")
+        self.assertEqual(2, run.returncode)
+        self.assertIn("options go after the command: podium COMMAND --data-dir", run.stderr)
+
     def test_the_examples_are_what_the_schema_allows(self):
         daemon = Daemon("examples")
         self.addCleanup(daemon.destroy)
