@@ -312,13 +312,15 @@ void engine::impl::stop() {
   api.reset();
   for (auto ref : {caf::actor_cast<caf::actor>(node), caf::actor_cast<caf::actor>(scheduler),
                    caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(garbage),
-                   caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(recorder)})
+                   caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(collector),
+                   caf::actor_cast<caf::actor>(recorder)})
     if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   node = nullptr;
   scheduler = nullptr;
   namespaces = nullptr;
   garbage = nullptr;
   taints = nullptr;
+  collector = nullptr;
   recorder = nullptr;
   if (client) client->stop();
   if (runtime) runtime->stop_actors();
@@ -388,7 +390,7 @@ bool engine::remove_all_pods(nanoseconds limit, std::stop_token stop) {
     return true;
   });
   if (!impl_->client->remove(keys, limit, stop)) return false;
-  impl_->runtime->remove_network();
+  impl_->runtime->remove_traces(impl_->settings);
   return true;
 }
 
