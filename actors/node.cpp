@@ -20,7 +20,7 @@ bool terminal(const pod& p) {
 } // namespace
 
 node_agent::node_agent(caf::actor_config& cfg, node_context ctx, std::string path)
-    : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)) {}
+    : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)), node_watch_(*this, "nodes") {}
 
 void node_agent::on_start() {
   if (!up_) ctx_.started_at = now();
@@ -34,6 +34,7 @@ void node_agent::on_start() {
 }
 
 void node_agent::ended() {
+  node_watch_.stop();
   puller_ = nullptr;
   follower_ = nullptr;
   collector_ = nullptr;
@@ -71,6 +72,7 @@ void node_agent::load_machine() {
         spawn_image_actors();
         if (!follower_) spawn_follower();
         register_node();
+        follow_own_node();
         if (up_)
           list_pods();
         else

@@ -22,6 +22,9 @@ using namespace std::chrono_literals;
 constexpr auto linger = 500ms;
 /// The descriptor of the console socket's directory in the runtime.
 constexpr int console_fd = 4;
+/// How crun's word on a command that is not there begins, and how long it may be.
+constexpr std::string_view runtime_words = "executable file `";
+constexpr size_t held_limit = 4096;
 
 class exec_stream final : public container_stream, public std::enable_shared_from_this<exec_stream> {
 public:
@@ -74,6 +77,8 @@ private:
   }
   void exited(exit_status status);
   void stream_ended();
+  void take_errors(std::string_view bytes);
+  void let_errors_go();
   void arm_linger();
   void end_if_done();
   void release();
@@ -87,11 +92,13 @@ private:
   unique_fd console_directory_, console_socket_, terminal_fd_;
   std::unique_ptr<fd_watch> console_watch_;
   std::string console_name_, early_input_;
+  std::string held_; ///< the beginning of stderr, while it may be the runtime's own word
   winsize size_{};
   pid_t pid_ = 0;
   exit_status status_;
   int open_ = 0;
   uint64_t linger_timer_ = 0;
+  bool judged_ = false; ///< what is on stderr is the command's
   bool waiting_for_terminal_ = false, exited_ = false, paused_ = false, closed_ = false, heard_ = false;
 };
 
@@ -140,7 +147,7 @@ caf::error exec_stream::start(const exec_stream_request& request) {
     });
   }
   read_from(out_, std::move(out.first), events_.out);
-  read_from(err_, std::move(err.first), events_.err);
+  read_from(err_, std::move(err.first), [raw = this](std::string_view bytes) { raw->take_errors(bytes); });
   return {};
 }
 
@@ -226,6 +233,26 @@ void exec_stream::stream_ended() {
   end_if_done();
 }
 
+/// A runtime that cannot start the command says so on the stderr that the command would have had, and in its
+/// log. The client is told once: what begins like that is held back until the end shows whose it was.
+void exec_stream::take_errors(std::string_view bytes) {
+  if (!judged_) {
+    held_ += bytes;
+    auto same = std::min(held_.size(), runtime_words.size());
+    if (held_.size() <= held_limit
+        && std::string_view{held_}.substr(0, same) == runtime_words.substr(0, same))
+      return;
+    return let_errors_go();
+  }
+  if (events_.err) events_.err(bytes);
+}
+
+void exec_stream::let_errors_go() {
+  judged_ = true;
+  auto bytes = std::exchange(held_, {});
+  if (!bytes.empty() && events_.err) events_.err(bytes);
+}
+
 void exec_stream::arm_linger() {
   heard_ = false;
   linger_timer_ = loop_.after(linger, [weak = weak_from_this()] {
@@ -245,9 +272,10 @@ void exec_stream::end_if_done() {
     return;
   }
   auto keep = shared_from_this();
-  auto ended = std::move(events_.ended);
   int code = status_.shell_code();
   auto why = code != 0 ? exec_error(errors_) : std::string{};
+  if (why.empty()) let_errors_go();
+  auto ended = std::move(events_.ended);
   close();
   if (!ended) return;
   if (!why.empty()) return ended(make_error(errc::container_start, why));
