@@ -128,6 +128,11 @@ void carry_identity(const json::object& before, json::object& after) {
   }
 }
 
+std::string runtime_class_of(const json::value& pod) {
+  auto* spec = pod.is_object() ? config::object_at(pod.get_object(), "spec") : nullptr;
+  return spec ? std::string{config::text_at(*spec, "runtimeClassName")} : std::string{};
+}
+
 } // namespace
 
 update_part part_of(const call& c) {
@@ -198,6 +203,10 @@ std::optional<failure> check_create(const call& c, json::value& document) {
   if (gvk.kind == "Pod")
     if (auto why = config::refused_priority(document); !why.empty())
       return forbidden(c.res(), metadata_text(document.as_object(), "name"), why);
+  // There are no RuntimeClasses here: whoever wants one must not get another runtime.
+  if (auto name = gvk.kind == "Pod" ? runtime_class_of(document) : std::string{}; !name.empty())
+    return forbidden(c.res(), metadata_text(document.as_object(), "name"),
+                     "pod rejected: RuntimeClass \"" + name + "\" not found");
   config::apply_defaults(gvk, document);
   if (gvk.kind == "Pod") config::init_pod_status(document);
   config::init_storage_status(gvk, document);

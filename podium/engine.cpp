@@ -4,6 +4,7 @@
 #include "actors/garbage_collector.hpp"
 #include "actors/namespace_controller.hpp"
 #include "actors/node.hpp"
+#include "actors/pod_collector.hpp"
 #include "actors/registry.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/service_account_controller.hpp"
@@ -53,6 +54,8 @@ node_settings node_settings_of(const config::settings& from) {
                   static_cast<int32_t>(from.image_gc.low_threshold_percent), from.image_gc.min_age,
                   from.image_gc.period};
   out.minimum_grace = from.grace.minimum;
+  out.cluster_dns = config::addresses_in(from.network.cluster_dns);
+  out.cluster_domain = from.network.cluster_domain;
   out.max_pods = static_cast<int32_t>(from.max_pods);
   return out;
 }
@@ -171,6 +174,7 @@ struct engine::impl {
   token_issuer_actor token_issuer;
   volume_binder_actor binder;
   taint_eviction_actor taints;
+  pod_collector_actor collector;
   node_actor node;
   std::unique_ptr<api::server> api;
   std::unique_ptr<http_server> http;
@@ -220,6 +224,7 @@ void engine::impl::start_actors() {
   recorder = spawn_event_recorder(system, env, "recorder", es);
   scheduler = spawn_scheduler(system, env, registry, recorder);
   taints = spawn_taint_eviction(system, env, registry, recorder);
+  collector = spawn_pod_collector(system, env, registry);
   namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
   garbage = spawn_garbage_collector(system, env, registry, collected_resources());
   accounts = spawn_service_account_controller(system, env, registry, pki.ca.certificate);
@@ -310,6 +315,7 @@ void engine::impl::watch_actors() {
   watch.watch(accounts, "service account controller");
   watch.watch(token_issuer, "token issuer");
   watch.watch(binder, "volume binder");
+  watch.watch(collector, "pod collector");
   watch.watch(node, "node");
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
@@ -360,8 +366,8 @@ void engine::impl::stop() {
   for (auto ref : {caf::actor_cast<caf::actor>(node), caf::actor_cast<caf::actor>(scheduler),
                    caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(garbage),
                    caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(accounts),
-                   caf::actor_cast<caf::actor>(token_issuer), caf::actor_cast<caf::actor>(binder),
-                   caf::actor_cast<caf::actor>(recorder)})
+                   caf::actor_cast<caf::actor>(collector), caf::actor_cast<caf::actor>(token_issuer),
+                   caf::actor_cast<caf::actor>(binder), caf::actor_cast<caf::actor>(recorder)})
     if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   node = nullptr;
   scheduler = nullptr;
@@ -371,6 +377,7 @@ void engine::impl::stop() {
   accounts = nullptr;
   token_issuer = nullptr;
   binder = nullptr;
+  collector = nullptr;
   recorder = nullptr;
   if (client) client->stop();
   if (runtime) runtime->stop_actors();
@@ -440,7 +447,7 @@ bool engine::remove_all_pods(nanoseconds limit, std::stop_token stop) {
     return true;
   });
   if (!impl_->client->remove(keys, limit, stop)) return false;
-  impl_->runtime->remove_network();
+  impl_->runtime->remove_traces(impl_->settings);
   return true;
 }
 
