@@ -150,9 +150,13 @@ private:
     });
   }
 
-  void carry_out(const object_ref& ref, step next) {
-    if (asked_.contains(ref->key())) return;
-    if (next.tell) tell(ref, *next.tell);
+  /// `about` is what was judged; the step may be a claim's word written into its volume.
+  void carry_out(const object_ref& about, step next) {
+    auto ref = about;
+    if (next.key.resource == volumes_name && next.key != about->key())
+      if (auto found = seen_.volumes.find(next.key.name); found != seen_.volumes.end()) ref = found->second;
+    if (asked_.contains(ref->key()) || asked_.contains(about->key())) return;
+    if (next.tell) tell(about, *next.tell);
     switch (next.what) {
     case step::kind::none:
       return;
