@@ -1,5 +1,6 @@
 #include "actors/scheduler.hpp"
 
+#include "actors/claim_watch.hpp"
 #include "actors/registry_reflector.hpp"
 #include "actors/scheduler_queue.hpp"
 
@@ -47,7 +48,7 @@ public:
   scheduler(caf::actor_config& cfg, env_ptr actor_env, registry_actor registry, event_recorder_actor recorder)
       : base_actor(cfg, std::move(actor_env), "scheduler"), registry_(std::move(registry)),
         recorder_(std::move(recorder)), random_(env()->stream("scheduler")), node_watch_(*this, "nodes"),
-        pod_watch_(*this, "pods") {}
+        pod_watch_(*this, "pods"), claims_(*this) {}
 
 protected:
   /// Everything but the counters is seen anew in the registry.
@@ -62,6 +63,7 @@ protected:
         [this](const watch_event& e) {
           e.type == watch_type::deleted ? drop_node(e.object->key().name) : see_node(e.object);
         });
+    claims_.start(registry_, [this] { claims_changed(); });
     pod_watch_.start(
         registry_, [this](const object_list& all) { list_pods(all); },
         [this](const watch_event& e) {
@@ -70,6 +72,7 @@ protected:
   }
 
   void ended() override {
+    claims_.stop();
     node_watch_.stop();
     pod_watch_.stop();
     registry_ = nullptr;
@@ -166,7 +169,8 @@ private:
     }
     // The condition that was written did not arrive, or somebody overwrote it.
     auto* shown = scheduled_condition(ref->as_pod());
-    if (known.place == pod_place::unschedulable && (!shown || shown->message != known.failure))
+    if (known.place == pod_place::unschedulable && !known.failure.empty()
+        && (!shown || shown->message != known.failure))
       show_failure(known);
   }
 
@@ -212,9 +216,42 @@ private:
     if (!node) return;
     std::vector<object_key> helped;
     for (auto& key : pods_.unschedulable())
-      if (placement::fits(pods_.find(key)->wants, *node)) helped.push_back(key);
+      if (auto* p = pods_.find(key); !p->claims_wait && placement::fits(p->wants, *node))
+        helped.push_back(key);
     for (auto& key : helped)
       wake(key, *pods_.find(key));
+  }
+
+  /// Pods that wait for their claims are looked at again, without a back-off: each change is news.
+  void claims_changed() {
+    std::vector<object_key> waiting;
+    for (auto& key : pods_.unschedulable())
+      if (pods_.find(key)->claims_wait) waiting.push_back(key);
+    for (auto& key : waiting) {
+      auto& p = *pods_.find(key);
+      auto verdict = claims_.judge(*p.latest);
+      if (verdict.waits && claim_failure(verdict) == p.failure) continue;
+      p.claims_wait = false;
+      p.retry_at = now();
+      wake(key, p);
+    }
+  }
+
+  /// What is said of a pod whose claims keep it; "" when there is nothing to say yet.
+  std::string claim_failure(const volume_rules::claim_verdict& verdict) const {
+    if (verdict.failure.empty()) return {};
+    auto count = std::to_string(nodes_.all().size());
+    auto available = "0/" + count + " nodes are available: ";
+    return available + verdict.failure + ". preemption: " + available + count
+           + " Preemption is not helpful for scheduling.";
+  }
+
+  bool claims_keep(const object_key& key, scheduled_pod& p) {
+    auto verdict = claims_.judge(*p.latest);
+    if (!verdict.waits) return false;
+    p.claims_wait = true;
+    not_placed(key, p, claim_failure(verdict));
+    return true;
   }
 
   void wake(const object_key& key, scheduled_pod& p) {
@@ -265,9 +302,10 @@ private:
   // -- placing
 
   void place(const object_key& key, scheduled_pod& p) {
+    if (claims_keep(key, p)) return;
     auto found = placement::choose(p.wants, nodes_.all(), start_, random_);
     if (!nodes_.all().empty()) start_ = (start_ + found.examined) % nodes_.all().size();
-    if (found.node == SIZE_MAX) return not_placed(key, p);
+    if (found.node == SIZE_MAX) return not_placed(key, p, placement::failure_message(p.wants, nodes_.all()));
     p.node = nodes_.all()[found.node].name;
     nodes_.add(p.node, p.wants);
     pods_.move(key, p, pod_place::assumed);
@@ -321,12 +359,13 @@ private:
     set_alarm();
   }
 
-  void not_placed(const object_key& key, scheduled_pod& p) {
+  void not_placed(const object_key& key, scheduled_pod& p, std::string why) {
     p.retry_at = now() + scheduling_back_off(++p.attempts);
     p.give_up_at = now() + unschedulable_timeout;
-    p.failure = placement::failure_message(p.wants, nodes_.all());
+    p.failure = std::move(why);
     pods_.move(key, p, pod_place::unschedulable);
     set_alarm();
+    if (p.failure.empty()) return; // it waits for a volume that is on its way
     show_failure(p);
     say(key, p, "Warning", "FailedScheduling", p.failure);
   }
@@ -372,6 +411,7 @@ private:
   event_recorder_actor recorder_;
   random_stream random_;
   registry_reflector<scheduler> node_watch_, pod_watch_;
+  claim_watch<scheduler> claims_;
   node_table nodes_;
   pod_table pods_;
   bool nodes_known_ = false, pods_known_ = false, turn_pending_ = false;

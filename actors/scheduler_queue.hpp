@@ -44,9 +44,10 @@ struct scheduled_pod {
   std::string node;
   uint64_t arrival = 0;
   uint32_t attempts = 0;
-  clock_time retry_at;   ///< not tried again before
-  clock_time give_up_at; ///< unschedulable: tried again by then whatever happens
-  std::string failure;   ///< what was last said about why it does not fit
+  clock_time retry_at;      ///< not tried again before
+  clock_time give_up_at;    ///< unschedulable: tried again by then whatever happens
+  std::string failure;      ///< what was last said about why it does not fit
+  bool claims_wait = false; ///< no node would help: its claims are not ready
 };
 
 /// Source of the numbers: kube-scheduler's queue. Attempt 1 waits 1 s, then 2, 4, 8, 10, 10, ...

@@ -1,7 +1,10 @@
 #include "podium/cluster_client.hpp"
 
 #include "api/resources.hpp"
+#include "api/service_accounts.hpp"
+#include "config/default_kinds.hpp"
 #include "config/defaults.hpp"
+#include "config/json_access.hpp"
 #include "config/manifest.hpp"
 
 #include <algorithm>
@@ -115,6 +118,25 @@ caf::expected<object_key> cluster_client::create(const boost::json::value& objec
   return out;
 }
 
+caf::error cluster_client::admit_to_account(boost::json::value& pod, const std::stop_token& stop) {
+  auto text = [&](std::string_view part, const char* name) {
+    return std::string{config::text_at(pod.at(part).as_object(), name)};
+  };
+  auto ns = text("metadata", "namespace"), name = text("spec", "serviceAccountName");
+  object_ref account;
+  // The account of a namespace that was just made is on its way.
+  auto found = wait(std::chrono::seconds{2}, stop, [&](const registry_view& v) {
+    account = v.snapshot("serviceaccounts")->find(ns, name);
+    return static_cast<bool>(account);
+  });
+  if (!found)
+    return make_error(errc::forbidden, "pods \"" + text("metadata", "name")
+                                           + "\" is forbidden: error looking up service account " + ns + "/"
+                                           + name + ": serviceaccount \"" + name + "\" not found");
+  api::take_from_account(pod, *account, true, env_->stream("apply/" + ns + "/" + name).name_suffix());
+  return {};
+}
+
 caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& path,
                                                              const std::stop_token& stop) {
   auto manifests = config::load_manifests(path);
@@ -133,7 +155,11 @@ caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& 
         meta.get_object()["namespace"] = "default";
       config::apply_defaults(m.gvk, object);
       if (m.gvk.kind == "Pod") config::init_pod_status(object);
-      key = create(object, std::string{row->stored_as}, row->namespaced);
+      config::init_storage_status(m.gvk, object);
+      config::protect_storage_object(m.gvk, object);
+      auto refused = m.gvk.kind == "Pod" ? admit_to_account(object, stop) : caf::error{};
+      key = refused ? caf::expected<object_key>{std::move(refused)}
+                    : create(object, std::string{row->stored_as}, row->namespaced);
     }
     if (!key) {
       remove(made, std::chrono::seconds{60}, stop);

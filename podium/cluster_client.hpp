@@ -54,7 +54,11 @@ private:
   caf::expected<object_key> create(const boost::json::value& object, const std::string& resource,
                                    bool namespaced);
 
+  /// What the API's admission does to a new pod. Error: errc::forbidden without its service account.
+  caf::error admit_to_account(boost::json::value& pod, const std::stop_token& stop);
+
   caf::actor_system& system_;
+  env_ptr env_;
   registry_actor registry_;
   node_actor node_;
   std::shared_ptr<registry_view> view_;

@@ -9,6 +9,7 @@
 #include "actors/scheduler.hpp"
 #include "actors/service_account_controller.hpp"
 #include "actors/taint_eviction.hpp"
+#include "actors/volume_binder.hpp"
 #include "api/node_ports.hpp"
 #include "api/node_streams.hpp"
 #include "api/node_usage.hpp"
@@ -171,6 +172,7 @@ struct engine::impl {
   garbage_collector_actor garbage;
   service_account_controller_actor accounts;
   token_issuer_actor token_issuer;
+  volume_binder_actor binder;
   taint_eviction_actor taints;
   pod_collector_actor collector;
   node_actor node;
@@ -227,6 +229,12 @@ void engine::impl::start_actors() {
   garbage = spawn_garbage_collector(system, env, registry, collected_resources());
   accounts = spawn_service_account_controller(system, env, registry, pki.ca.certificate);
   token_issuer = spawn_token_issuer(system, env, tokens, view);
+  volume_binder_settings bs;
+  bs.registry = registry;
+  bs.recorder = recorder;
+  bs.volumes = runtime->volumes();
+  bs.node_name = settings.node_name;
+  binder = spawn_volume_binder(system, env, bs);
   node_context ctx;
   ctx.env = env;
   ctx.settings = node_settings_of(settings);
@@ -263,6 +271,7 @@ caf::error engine::impl::start_api() {
   auto now = [] { return wall_time{std::chrono::system_clock::now().time_since_epoch()}; };
   as.tokens = tokens;
   as.service_accounts = true;
+  as.mount_tokens = true;
   as.find_account = [keys = tokens, seen = view, now](std::string_view token,
                                                       const std::vector<std::string>& audiences) {
     return api::user_of_token(*keys, *seen, token, now(), audiences);
@@ -306,6 +315,7 @@ void engine::impl::watch_actors() {
   watch.watch(accounts, "service account controller");
   watch.watch(token_issuer, "token issuer");
   watch.watch(collector, "pod collector");
+  watch.watch(binder, "volume binder");
   watch.watch(node, "node");
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
@@ -357,6 +367,7 @@ void engine::impl::stop() {
                    caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(garbage),
                    caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(accounts),
                    caf::actor_cast<caf::actor>(collector), caf::actor_cast<caf::actor>(token_issuer),
+                   caf::actor_cast<caf::actor>(binder),
                    caf::actor_cast<caf::actor>(recorder)})
     if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   node = nullptr;
@@ -367,6 +378,7 @@ void engine::impl::stop() {
   accounts = nullptr;
   token_issuer = nullptr;
   collector = nullptr;
+  binder = nullptr;
   recorder = nullptr;
   if (client) client->stop();
   if (runtime) runtime->stop_actors();

@@ -36,7 +36,7 @@ class Commands(CommandTest):
     def test_versions_and_resources(self):
         self.assertRegex(self.kubectl("version").out, r"(?s)Server Version.*v1\.32\.0")
         self.assertEqual(["authentication.k8s.io/v1", "authorization.k8s.io/v1", "coordination.k8s.io/v1", "events.k8s.io/v1",
-                          "metrics.k8s.io/v1beta1", "policy/v1", "v1"], self.kubectl("api-versions").out.split())
+                          "metrics.k8s.io/v1beta1", "policy/v1", "storage.k8s.io/v1", "v1"], self.kubectl("api-versions").out.split())
         table = self.kubectl("api-resources", "-o", "wide").out
         for line in [r"pods +po +\S* ?v1 +true +Pod", r"nodes +no +v1 +false +Node", r"namespaces +ns", r"leases +",
                      r"selfsubjectaccessreviews +authorization.k8s.io/v1 +false +SelfSubjectAccessReview"]:
@@ -47,7 +47,9 @@ class Commands(CommandTest):
         self.assertIn("leases.coordination.k8s.io", names)
         self.assertNotIn("deployments.apps", names)
         makeable = self.kubectl("api-resources", "-o", "name", "--verbs=create,watch").out.split()
-        self.assertEqual(["events", "leases.coordination.k8s.io", "namespaces", "nodes", "pods"], sorted(makeable))
+        self.assertEqual(["configmaps", "events", "leases.coordination.k8s.io", "namespaces", "nodes", "persistentvolumeclaims",
+                          "persistentvolumes", "pods", "secrets", "serviceaccounts", "storageclasses.storage.k8s.io"],
+                         sorted(makeable))
 
     def test_cluster_info(self):
         self.assertIn("is running at", self.kubectl("cluster-info").out)
