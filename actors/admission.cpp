@@ -44,6 +44,29 @@ admission_fault unsupported_volume(const json::value& volume, const std::string&
   return {};
 }
 
+/// What a pod demands of its place or its sandbox, and would not get.
+admission_fault unsupported_constraint(const json::value& spec) {
+  if (auto* os = field(spec, "os"); os && field(*os, "name") && *field(*os, "name") != json::value("linux"))
+    return {"PodOSNotSupported",
+            "Pod was rejected: Failed to admit pod as the OS field doesn't match node OS"};
+  for (auto* name : {"runtimeClassName", "resourceClaims"})
+    if (given(field(spec, name))) return unsupported(std::string{"spec."} + name);
+  if (auto* own = field(spec, "hostUsers"); own && own->is_bool() && !own->get_bool())
+    return unsupported("spec.hostUsers: false");
+  if (auto* affinity = field(spec, "affinity"))
+    for (auto* kind : {"podAffinity", "podAntiAffinity"})
+      if (auto* rules = field(*affinity, kind))
+        if (given(field(*rules, "requiredDuringSchedulingIgnoredDuringExecution")))
+          return unsupported(std::string{"spec.affinity."} + kind
+                             + ".requiredDuringSchedulingIgnoredDuringExecution");
+  auto* spread = field(spec, "topologySpreadConstraints");
+  if (spread && spread->is_array())
+    for (auto& c : spread->get_array())
+      if (auto* what = field(c, "whenUnsatisfiable"); what && *what == json::value("DoNotSchedule"))
+        return unsupported("spec.topologySpreadConstraints with DoNotSchedule");
+  return {};
+}
+
 std::string shortage(const char* what, int64_t wanted, int64_t used, int64_t capacity) {
   if (wanted <= 0 || saturating_add(used, wanted) <= capacity) return {};
   return std::string{what} + ", requested: " + std::to_string(wanted) + ", used: " + std::to_string(used)
@@ -55,7 +78,7 @@ std::string shortage(const char* what, int64_t wanted, int64_t used, int64_t cap
 admission_fault unsupported_feature(const json::value& document) {
   auto* spec = field(document, "spec");
   if (!spec) return {};
-  if (given(field(*spec, "shareProcessNamespace"))) return unsupported("spec.shareProcessNamespace");
+  if (auto fault = unsupported_constraint(*spec)) return fault;
   if (auto* volumes = field(*spec, "volumes"); volumes && volumes->is_array())
     for (size_t i = 0; i < volumes->get_array().size(); ++i)
       if (auto fault = unsupported_volume(volumes->get_array()[i], "spec.volumes[" + std::to_string(i) + "]"))

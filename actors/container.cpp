@@ -1,5 +1,6 @@
 #include "actors/container.hpp"
 
+#include "actors/registry_logins.hpp"
 #include "actors/restart_rules.hpp"
 #include "core/saturating.hpp"
 
@@ -229,11 +230,20 @@ void container::step() {
 void container::fetch_image() {
   auto op = begin();
   fetching_ = true;
+  auto access = registry_logins_of(*goal_.pod, goal_.inputs.ptr.get());
+  if (!access.missing.empty()) {
+    std::string names;
+    for (auto& name : access.missing)
+      names += (names.empty() ? "" : ", ") + name;
+    this->send(ctx_->recorder, pod_event(*ctx_, *goal_.pod, "", "Warning", "FailedToRetrieveImagePullSecret",
+                                         "Unable to retrieve some image pull secrets (" + names
+                                             + "); attempting to pull the image may not succeed."));
+  }
   ask(
       puller_, ctx_->settings.request_timeout,
       [this, op](const image_info& info) {
         if (!current(op)) return;
-        image_id_ = info.id;
+        image_id_ = info.repo_digest; // names the image to the runtime, and in status.imageID
         memory_.pull = {};
         if (memory_.waiting_reason.find("Image") != std::string::npos)
           memory_.waiting_reason = memory_.waiting_message = {};
@@ -242,7 +252,7 @@ void container::fetch_image() {
       [this, op](const caf::error& err) {
         if (current(op)) fetch_failed(err);
       },
-      ensure_image{goal_.pod, spec().name, spec().image, spec().image_pull_policy});
+      ensure_image{goal_.pod, spec().name, spec().image, spec().image_pull_policy, std::move(access.logins)});
 }
 
 void container::fetch_failed(const caf::error& err) {

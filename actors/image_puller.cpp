@@ -1,13 +1,15 @@
 #include "actors/image_puller.hpp"
 
+#include <algorithm>
+
 namespace podium {
 namespace {
 // A pull may be long; this bounds one that hangs.
 constexpr auto pull_timeout = std::chrono::minutes{20};
 } // namespace
 
-image_puller::image_puller(caf::actor_config& cfg, node_context_ptr ctx, std::string path)
-    : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)) {}
+image_puller::image_puller(caf::actor_config& cfg, node_context_ptr ctx, node_actor node, std::string path)
+    : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), node_(std::move(node)) {}
 
 void image_puller::on_start() {
   // What was being asked for when an exception struck is asked again by who wants it.
@@ -21,6 +23,7 @@ void image_puller::ended() {
   // A promise holds its own actor: kept, it would keep the dead one for ever.
   open_.clear();
   pulls_.clear();
+  node_ = nullptr;
 }
 
 image_puller::behavior_type image_puller::handlers() {
@@ -43,17 +46,19 @@ void image_puller::answer(uint64_t question, caf::expected<image_info> result) {
 }
 
 void image_puller::ensure(const ensure_image& request, uint64_t question) {
-  if (request.policy == "Always") return pull(request, question);
+  // Also for Always: what can be no name is said before any registry is asked.
   ask(
       ctx_->images, ctx_->settings.request_timeout,
       [this, request, question](const image_info& info) {
+        if (request.policy == "Always") return join(request, question);
         event(request, "Normal", "Pulled",
               "Container image \"" + request.image + "\" already present on machine");
         answer(question, info);
       },
       [this, request, question](const caf::error& err) {
         auto code = code_of(err);
-        if (code == errc::not_found && request.policy != "Never") return pull(request, question);
+        bool pulls = request.policy == "Always" || (code == errc::not_found && request.policy != "Never");
+        if (pulls && code != errc::image_name) return join(request, question);
         if (code == errc::not_found) {
           auto text = "Container image \"" + request.image + "\" is not present with pull policy of Never";
           event(request, "Warning", "ErrImageNeverPull", text);
@@ -69,35 +74,61 @@ void image_puller::ensure(const ensure_image& request, uint64_t question) {
       inspect_image{request.image});
 }
 
-void image_puller::pull(const ensure_image& request, uint64_t question) {
-  auto [i, first] = pulls_.try_emplace(request.image);
-  auto same = [&](const waiter& w) {
+void image_puller::join(const ensure_image& request, uint64_t question) {
+  auto& pulls = pulls_[request.image];
+  auto same_pod = [&](const waiter& w) {
     return w.request.pod->uid() == request.pod->uid() && w.request.container == request.container;
   };
+  auto same_logins = [&](const pull& p) {
+    return std::equal(p.logins.begin(), p.logins.end(), request.logins.begin(), request.logins.end(),
+                      [](auto& a, auto& b) {
+                        return std::tie(a.registry, a.username, a.password, a.identity_token)
+                               == std::tie(b.registry, b.username, b.password, b.identity_token);
+                      });
+  };
   // Who lost patience and asks again takes its own place.
-  if (auto known = std::find_if(i->second.begin(), i->second.end(), same); known != i->second.end()) {
-    open_.erase(known->question);
-    known->question = question;
-    return;
-  }
-  i->second.push_back({request, question, now()});
+  for (auto& p : pulls)
+    for (auto& w : p.waiters)
+      if (same_pod(w)) {
+        open_.erase(w.question);
+        w.question = question;
+        return;
+      }
+  auto mine = std::find_if(pulls.begin(), pulls.end(), same_logins);
+  if (mine == pulls.end()) mine = pulls.insert(pulls.end(), pull{request.logins, {}, {}});
+  mine->waiters.push_back({request, question, now()});
   event(request, "Normal", "Pulling", "Pulling image \"" + request.image + "\"");
-  if (!first) return;
-  auto image = request.image;
+  if (pulls.size() == 1 && mine->waiters.size() == 1) begin(request.image);
+}
+
+void image_puller::begin(const std::string& image) {
+  auto& first = pulls_[image].front();
+  first.begun = now();
   ask(
       ctx_->images, pull_timeout, [this, image](const image_info& info) { pulled(image, info); },
-      [this, image](const caf::error& err) { pulled(image, err); }, pull_image{image});
+      [this, image](const caf::error& err) { pulled(image, err); }, pull_image{image, first.logins});
 }
 
 void image_puller::pulled(const std::string& image, const caf::expected<image_info>& result) {
-  auto node = pulls_.extract(image);
-  if (node.empty()) return;
-  for (auto& w : node.mapped()) {
+  auto found = pulls_.find(image);
+  if (found == pulls_.end()) return;
+  auto over = std::move(found->second.front());
+  found->second.pop_front();
+  if (found->second.empty())
+    pulls_.erase(found);
+  else
+    begin(image);
+  // The next try may then find room.
+  if (!result && code_of(result.error()) == errc::no_space) this->send(node_, collect_images{});
+  auto since = [this](clock_time begun) {
+    return to_go_duration(std::chrono::floor<std::chrono::milliseconds>(now() - begun));
+  };
+  for (auto& w : over.waiters) {
     if (result) {
-      auto took = to_go_duration(std::chrono::floor<std::chrono::milliseconds>(now() - w.since));
       event(w.request, "Normal", "Pulled",
-            "Successfully pulled image \"" + image + "\" in " + took + " (" + took
-                + " including waiting). Image size: " + std::to_string(result->size_bytes) + " bytes.");
+            "Successfully pulled image \"" + image + "\" in " + since(std::max(over.begun, w.since)) + " ("
+                + since(w.since) + " including waiting). Image size: " + std::to_string(result->size_bytes)
+                + " bytes.");
       answer(w.question, *result);
     } else {
       event(w.request, "Warning", "Failed",

@@ -1,13 +1,17 @@
-// Pulls images by policy, one pull per image at a time: who asks for an image that is on its way shares it.
+// Pulls images by policy, one pull per image at a time: who asks for an image that is on its way shares it,
+// or waits for its end where the logins differ.
 #pragma once
 #include "actors/node_context.hpp"
 #include "core/base_actor.hpp"
+
+#include <deque>
 
 namespace podium {
 
 class image_puller final : public base_actor<image_puller_actor> {
 public:
-  image_puller(caf::actor_config& cfg, node_context_ptr ctx, std::string path);
+  /// `node` is told when a pull finds the disk full.
+  image_puller(caf::actor_config& cfg, node_context_ptr ctx, node_actor node, std::string path);
 
 protected:
   behavior_type handlers() override;
@@ -21,15 +25,23 @@ private:
     uint64_t question = 0;
     clock_time since;
   };
+  /// For all who ask with the same logins: what one may have, another may not.
+  struct pull {
+    std::vector<registry_login> logins;
+    std::vector<waiter> waiters;
+    clock_time begun;
+  };
   void ensure(const ensure_image& request, uint64_t question);
-  void pull(const ensure_image& request, uint64_t question);
+  void join(const ensure_image& request, uint64_t question);
+  void begin(const std::string& image);
   void answer(uint64_t question, caf::expected<image_info> result);
   void pulled(const std::string& image, const caf::expected<image_info>& result);
   void event(const ensure_image& request, const char* type, const char* reason, std::string message);
 
   const node_context_ptr ctx_;
-  std::map<std::string, std::vector<waiter>> pulls_;
-  std::map<uint64_t, promise> open_; ///< every question that was not answered yet
+  node_actor node_;
+  std::map<std::string, std::deque<pull>> pulls_; ///< by image; the first is under way
+  std::map<uint64_t, promise> open_;              ///< every question that was not answered yet
   uint64_t last_question_ = 0;
 };
 

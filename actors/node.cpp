@@ -2,6 +2,7 @@
 
 #include "actors/container_order.hpp"
 #include "actors/container_rules.hpp"
+#include "actors/image_collector.hpp"
 #include "actors/image_puller.hpp"
 #include "actors/object_follower.hpp"
 #include "actors/pod.hpp"
@@ -19,7 +20,7 @@ bool terminal(const pod& p) {
 } // namespace
 
 node_agent::node_agent(caf::actor_config& cfg, node_context ctx, std::string path)
-    : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)) {}
+    : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)), node_watch_(*this, "nodes") {}
 
 void node_agent::on_start() {
   if (!up_) ctx_.started_at = now();
@@ -33,8 +34,10 @@ void node_agent::on_start() {
 }
 
 void node_agent::ended() {
+  node_watch_.stop();
   puller_ = nullptr;
   follower_ = nullptr;
+  collector_ = nullptr;
   pods_.clear();
   dismiss_waiters();
   shared_.reset();
@@ -44,6 +47,9 @@ node_agent::behavior_type node_agent::handlers() {
   return {[this](const pod_report& report) { take_report(report); },
           [this](const follow_objects& wish) { return this->delegate(follower_, wish); },
           [this](const ensure_image& request) { return this->delegate(puller_, request); },
+          [this](const collect_images& now) {
+            if (collector_) this->send(collector_, now);
+          },
           [this](const get_node_stats&) { return node_stats{pods_.size()}; },
           [this](const await_removals&) { return await_removed(); }};
 }
@@ -63,14 +69,10 @@ void node_agent::load_machine() {
         ctx_.machine.allocatable["pods"] = ctx_.machine.capacity["pods"] =
             std::to_string(ctx_.settings.max_pods);
         if (!shared_) shared_ = std::make_shared<const node_context>(ctx_);
-        if (!puller_) {
-          puller_ = this->spawn<image_puller>(shared_, path() + "/images");
-          adopt_child(puller_, [this](const caf::error&) {
-            puller_ = this->spawn<image_puller>(shared_, path() + "/images");
-          });
-        }
+        spawn_image_actors();
         if (!follower_) spawn_follower();
         register_node();
+        follow_own_node();
         if (up_)
           list_pods();
         else
@@ -87,6 +89,24 @@ void node_agent::spawn_follower() {
     for (auto& [uid, e] : pods_)
       if (e.actor) this->send(e.actor, pod_update{e.object, e.removed});
   });
+}
+
+// Also for one of them that ended: its end is what calls again.
+void node_agent::spawn_image_actors() {
+  if (!puller_) {
+    puller_ = this->spawn<image_puller>(shared_, caf::actor_cast<node_actor>(this), path() + "/images");
+    adopt_child(puller_, [this](const caf::error&) {
+      puller_ = nullptr;
+      spawn_image_actors();
+    });
+  }
+  if (!collector_) {
+    collector_ = this->spawn<image_collector>(shared_, path() + "/image-collector");
+    adopt_child(collector_, [this](const caf::error&) {
+      collector_ = nullptr;
+      spawn_image_actors();
+    });
+  }
 }
 
 void node_agent::load_memories() {

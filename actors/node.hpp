@@ -3,6 +3,7 @@
 #pragma once
 #include "actors/admission.hpp"
 #include "actors/node_context.hpp"
+#include "actors/registry_reflector.hpp"
 #include "core/base_actor.hpp"
 
 #include <set>
@@ -42,6 +43,7 @@ private:
   // Coming up: machine facts, memories, runtime records, then the pods.
   void load_machine();
   void spawn_follower();
+  void spawn_image_actors();
   void load_memories();
   void load_records();
   void list_pods();
@@ -73,6 +75,7 @@ private:
   void dismiss_waiters();
 
   // The node object (node_registration.cpp).
+  void follow_own_node();
   void register_node();
   void keep_alive();
   void update_status();
@@ -83,6 +86,8 @@ private:
   node_context_ptr shared_;
   image_puller_actor puller_;
   object_follower_actor follower_;
+  image_collector_actor collector_;
+  registry_reflector<node_agent> node_watch_;
   // Survives a restart in place.
   std::map<std::string, entry> pods_;
   std::map<std::string, pod_memory> memories_; ///< loaded, and not yet claimed by a pod

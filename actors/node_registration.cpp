@@ -49,6 +49,24 @@ node_status node_agent::make_status() const {
   return s;
 }
 
+/// A node that somebody deletes is registered again at once: its pods run on, and are to be known.
+void node_agent::follow_own_node() {
+  auto& name = ctx_.settings.node_name;
+  this->send(
+      ctx_.recorder,
+      record_event{
+          {"nodes", "", name}, "Node", name, "", "Normal", "Starting", "Starting kubelet.", "kubelet", name});
+  node_watch_.start(
+      ctx_.registry,
+      [this, name](const object_list& all) {
+        auto mine = [&](const object_ref& ref) { return ref->key().name == name; };
+        if (std::none_of(all.items.begin(), all.items.end(), mine)) register_node();
+      },
+      [this, name](const watch_event& event) {
+        if (event.type == watch_type::deleted && event.object->key().name == name) register_node();
+      });
+}
+
 void node_agent::register_node() {
   auto& name = ctx_.settings.node_name;
   last_status_ = make_status();
@@ -73,8 +91,6 @@ void node_agent::register_node() {
         keep_alive();
       },
       create_object{{"nodes", "", name}, make_document(std::move(document)), false});
-  this->send(ctx_.recorder,
-             record_event{{"nodes", "", name}, "Node", name, "", "Normal", "Starting", "", "kubelet", name});
 }
 
 void node_agent::keep_alive() {

@@ -26,7 +26,7 @@ const taint* untolerated(const pod_wants& pod, const node_state& node) {
 bool selected(const pod_wants& pod, const node_state& node) {
   for (auto& [key, value] : pod.node_selector)
     if (auto i = node.labels.find(key); i == node.labels.end() || i->second != value) return false;
-  return true;
+  return pod.affinity.matches(node.name, node.labels);
 }
 
 bool ports_free(const pod_wants& pod, const node_state& node) {

@@ -1,5 +1,6 @@
 // What a pod asks of the node it is placed on: resources, ports, constraints. Pure, integers only.
 #pragma once
+#include "actors/node_affinity.hpp"
 #include "messages/pod.hpp"
 
 #include <cstdint>
@@ -55,6 +56,7 @@ struct pod_wants {
   std::vector<host_port> ports;
   std::vector<toleration> tolerations;
   std::map<std::string, std::string> node_selector;
+  node_affinity affinity;
   std::string node_name; ///< the one node it may be on, "" is any
   int32_t priority = 0;
 };
@@ -62,6 +64,7 @@ struct pod_wants {
 /// Requests of a pod: the larger of what runs together and what each step of initialisation needs, plus
 /// overhead. Source: component-helpers resource.PodRequests. Quantities that cannot be read count as none.
 amounts pod_requests(const pod_spec& spec);
+/// All but the affinity, which the typed view has not.
 pod_wants wants_of(const pod_spec& spec);
 /// A map of quantities, such as a node's allocatable resources, as amounts; those that cannot be read are
 /// left out.

@@ -165,7 +165,7 @@ void pod_supervisor::make_sandbox() {
         event("Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + message_of(err));
         retry_later(sandbox_retry_);
       },
-      make_create_sandbox(*object_, object_->as_pod()));
+      make_create_sandbox(*object_, object_->as_pod(), ctx_->settings));
 }
 
 void pod_supervisor::sandbox_made(const sandbox_info& info) {

@@ -32,6 +32,36 @@ int64_t pod_request(const pod_spec& spec, const std::string& resource) {
                         amount_of(spec.overhead, resource));
 }
 
+std::string host_name_of(const object& ref, const pod_spec& spec) {
+  // Source: the kernel's limit on host names; Kubernetes cuts the pod's name to it.
+  auto out = spec.hostname.empty() ? ref.key().name.substr(0, 63) : spec.hostname;
+  while (out.ends_with('-') || out.ends_with('.'))
+    out.pop_back();
+  return out;
+}
+
+dns_settings dns_of(const pod_spec& spec, const std::string& ns, const node_settings& node) {
+  dns_settings out;
+  // Source: the kubelet's rule. On the node's network ClusterFirst is Default, and so it is without a
+  // cluster's name server.
+  bool cluster = (spec.dns_policy == "ClusterFirst" && !spec.host_network)
+                 || spec.dns_policy == "ClusterFirstWithHostNet";
+  if (spec.dns_policy == "None") out.of_node = false;
+  if (cluster && !node.cluster_dns.empty()) {
+    out.of_node = false;
+    out.nameservers = node.cluster_dns;
+    out.searches = {ns + ".svc." + node.cluster_domain, "svc." + node.cluster_domain, node.cluster_domain};
+    out.options = {"ndots:5"};
+  }
+  if (!spec.dns_config_) return out;
+  auto& own = *spec.dns_config_;
+  out.nameservers.insert(out.nameservers.end(), own.nameservers.begin(), own.nameservers.end());
+  out.searches.insert(out.searches.end(), own.searches.begin(), own.searches.end());
+  for (auto& option : own.options)
+    out.options.push_back(option.name + (option.value && !option.value->empty() ? ":" + *option.value : ""));
+  return out;
+}
+
 } // namespace
 
 int64_t amount_of(const quantity_map& resources, const std::string& resource) {
@@ -91,16 +121,20 @@ probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container
   return probe;
 }
 
-create_sandbox make_create_sandbox(const object& ref, const pod& pod) {
+create_sandbox make_create_sandbox(const object& ref, const pod& pod, const node_settings& node) {
   create_sandbox out;
   out.pod_uid = ref.uid();
   out.pod_name = ref.key().name;
   out.pod_namespace = ref.key().ns;
   auto& spec = pod.spec;
-  // Source: the kernel's limit on host names; Kubernetes cuts the pod's name to it.
-  out.hostname = spec.hostname.empty() ? ref.key().name.substr(0, 63) : spec.hostname;
-  while (out.hostname.ends_with('-') || out.hostname.ends_with('.'))
-    out.hostname.pop_back();
+  out.hostname = host_name_of(ref, spec);
+  if (!spec.subdomain.empty())
+    out.domain = spec.subdomain + "." + out.pod_namespace + ".svc." + node.cluster_domain;
+  if (spec.set_hostname_as_fqdn.value_or(false) && !out.domain.empty()) out.hostname += "." + out.domain;
+  out.set_hostname_as_fqdn = spec.set_hostname_as_fqdn.value_or(false);
+  out.host_aliases = spec.host_aliases;
+  out.dns = dns_of(spec, out.pod_namespace, node);
+  if (spec.security_context_) out.sysctls = spec.security_context_->sysctls;
   out.host_network = spec.host_network;
   out.host_pid = spec.host_pid;
   out.host_ipc = spec.host_ipc;
@@ -129,19 +163,18 @@ create_container make_create_container(const object& ref, const pod& pod, const 
                                        int64_t machine_memory_bytes, uint32_t attempt,
                                        const std::string& image_id) {
   create_container out;
-  auto sandbox = make_create_sandbox(ref, pod);
   out.key = {ref.uid(), spec.name, attempt};
   out.pod_name = ref.key().name;
   out.pod_namespace = ref.key().ns;
-  out.hostname = sandbox.hostname;
+  out.hostname = host_name_of(ref, pod.spec);
   out.image = spec.image;
   out.image_id = image_id;
   out.spec = spec;
   out.pod_security = pod.spec.security_context_;
-  out.host_network = sandbox.host_network;
-  out.host_pid = sandbox.host_pid;
-  out.host_ipc = sandbox.host_ipc;
-  out.share_process_namespace = sandbox.share_process_namespace;
+  out.host_network = pod.spec.host_network;
+  out.host_pid = pod.spec.host_pid;
+  out.host_ipc = pod.spec.host_ipc;
+  out.share_process_namespace = pod.spec.share_process_namespace.value_or(false);
   out.cpu_shares = cpu_shares_of(request_of(spec, "cpu"));
   out.cpu_quota_us = cpu_quota_of(amount_of(spec.resources.limits, "cpu"));
   out.memory_limit_bytes = amount_of(spec.resources.limits, "memory");

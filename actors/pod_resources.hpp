@@ -2,6 +2,7 @@
 // port built from a spec. Pure. Source: pod-semantics §6.
 #pragma once
 #include "messages/lifecycle.hpp"
+#include "messages/node_settings.hpp"
 
 namespace podium {
 
@@ -25,7 +26,7 @@ resource_amounts pod_requests_of(const pod_spec& spec);
 /// environment.
 probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container);
 
-create_sandbox make_create_sandbox(const object& ref, const pod& pod);
+create_sandbox make_create_sandbox(const object& ref, const pod& pod, const node_settings& node);
 create_container make_create_container(const object& ref, const pod& pod, const container_spec& spec,
                                        int64_t machine_memory_bytes, uint32_t attempt,
                                        const std::string& image_id);

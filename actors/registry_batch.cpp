@@ -103,8 +103,8 @@ caf::expected<write_result> write_batch::carry_out(const object_key& key, const 
   if (!decided) return decided.error();
   if (decided->what == outcome::unchanged) return write_result{stored, false};
   auto removed = decided->what == outcome::remove;
-  // A dry run answers as if, with the version as it stands.
-  auto version = dry_run ? (stored ? stored->resource_version() : version_) : version_ + 1;
+  // A dry run answers as if, with the version as it stands; what is not there has none.
+  auto version = dry_run ? (stored ? stored->resource_version() : 0) : version_ + 1;
   object_ref next{std::make_shared<const object>(key, version, std::move(decided->document))};
   if (auto size = next->json().size(); size > registry_rules::max_object_bytes)
     return make_error(errc::too_large, key.resource + " \"" + key.name

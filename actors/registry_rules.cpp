@@ -22,7 +22,13 @@ void drop(json::object& object, std::string_view name) {
 
 /// Kubernetes counts generations of objects that something reconciles from their spec.
 bool has_generation(const object_key& key, const json::value& document) {
-  constexpr std::array none{"namespaces", "nodes", "services", "leases.coordination.k8s.io", "events"};
+  constexpr std::array none{"namespaces",
+                            "nodes",
+                            "services",
+                            "leases.coordination.k8s.io",
+                            "events",
+                            "persistentvolumes",
+                            "persistentvolumeclaims"};
   return std::find(none.begin(), none.end(), key.resource) == none.end() && find(document, {"spec"});
 }
 
@@ -141,6 +147,12 @@ json::object scheduled_condition(wall_time now) {
           {"lastTransitionTime", to_rfc3339(now)}};
 }
 
+bool has_gates(const json::object& pod) {
+  auto* spec = pod.if_contains("spec");
+  auto* gates = spec && spec->is_object() ? spec->get_object().if_contains("schedulingGates") : nullptr;
+  return gates && gates->is_array() && !gates->get_array().empty();
+}
+
 } // namespace
 
 bool is_namespace(const object_key& key) {
@@ -197,6 +209,13 @@ decision created(const object_key& key, const json::value& document, const std::
     auto qos = text_at(json::value(out), {"status", "qosClass"});
     json::object status{{"phase", "Pending"}};
     if (!qos.empty()) status["qosClass"] = qos;
+    if (has_gates(out))
+      status["conditions"] = {{{"type", "PodScheduled"},
+                               {"status", "False"},
+                               {"lastProbeTime", nullptr},
+                               {"lastTransitionTime", nullptr},
+                               {"reason", "SchedulingGated"},
+                               {"message", "Scheduling is blocked due to non-empty scheduling gates"}}};
     out["status"] = std::move(status);
   } else if (is_namespace(key)) {
     out["status"] = {{"phase", "Active"}};

@@ -21,6 +21,21 @@ bool ours(const pod& p) {
   return p.spec.scheduler_name.empty() || p.spec.scheduler_name == own_name;
 }
 
+/// Few pods have them: only those that mention the word are looked at.
+bool mentions(const object& pod, std::string_view word) {
+  return pod.json().find(word) != std::string::npos;
+}
+
+bool gated(const object& pod) {
+  return mentions(pod, "schedulingGates") && placement::is_gated(pod.document());
+}
+
+placement::pod_wants wants_of(const object& pod) {
+  auto out = placement::wants_of(pod.as_pod().spec);
+  if (mentions(pod, "nodeAffinity")) out.affinity = placement::node_affinity_of(pod.document());
+  return out;
+}
+
 const condition* scheduled_condition(const pod& p) {
   for (auto& c : p.status.conditions)
     if (c.type == "PodScheduled") return &c;
@@ -125,13 +140,13 @@ private:
     }
     if (terminal(spec)) return forget(key);
     if (!spec.spec.node_name.empty()) return see_placed(ref, known);
-    if (!ours(spec) || ref->meta().deletion_timestamp) {
+    if (!ours(spec) || ref->meta().deletion_timestamp || gated(*ref)) {
       // One that is being bound stays counted until the answer comes.
       if (!known || known->place != pod_place::assumed) forget(key);
       return;
     }
     if (!known) {
-      auto& fresh = pods_.add(key, {ref, placement::wants_of(spec.spec), {}, {}, ++arrivals_, 0, {}, {}, {}});
+      auto& fresh = pods_.add(key, {ref, wants_of(*ref), {}, {}, ++arrivals_, 0, {}, {}, {}});
       pods_.move(key, fresh, pod_place::active);
       return take_turn();
     }
@@ -145,7 +160,7 @@ private:
     if (changed) {
       auto place = known.place;
       pods_.move(ref->key(), known, pod_place::placed); // out of the lists while its order may change
-      known.wants = placement::wants_of(ref->as_pod().spec);
+      known.wants = wants_of(*ref);
       pods_.move(ref->key(), known, place);
       if (place == pod_place::unschedulable) wake(ref->key(), known);
     }
@@ -160,8 +175,7 @@ private:
     auto& node = ref->as_pod().spec.node_name;
     if (!known) {
       // Filters ask where a pod may go; one that is there already wants no node by name.
-      known =
-          &pods_.add(key, {ref, placement::wants_of(ref->as_pod().spec), {}, {}, ++arrivals_, 0, {}, {}, {}});
+      known = &pods_.add(key, {ref, wants_of(*ref), {}, {}, ++arrivals_, 0, {}, {}, {}});
     } else if (known->node == node) {
       if (known->place == pod_place::assumed) confirm(key, *known);
       known->latest = ref;

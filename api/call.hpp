@@ -118,6 +118,7 @@ void serve_log(const call_ptr& c);               // logs.cpp
 void serve_session(const call_ptr& c);           // sessions.cpp
 void serve_port_forward(const call_ptr& c);      // port_forward.cpp
 void serve_eviction(const call_ptr& c);          // eviction.cpp
+void serve_token(const call_ptr& c);             // tokens.cpp
 void serve_review(const call_ptr& c);            // reviews.cpp
 void serve_metrics(const call_ptr& c);           // metrics.cpp
 

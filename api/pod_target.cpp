@@ -66,11 +66,11 @@ outcome<std::string> choose_logged_instance(const pod& p, const std::string& con
   return bad_request(of_pod(p, container) + " is waiting to start: " + reason);
 }
 
-std::optional<failure> check_runs(const pod& p) {
+std::optional<failure> check_runs(const pod& p, std::string_view verb) {
   if (p.spec.node_name.empty())
     return bad_request("pod " + p.metadata.name + " does not have a host assigned");
   if (p.status.phase == "Succeeded" || p.status.phase == "Failed")
-    return bad_request("cannot exec in a stopped container of a completed pod; current phase is "
+    return bad_request("cannot " + std::string{verb} + " a container in a completed pod; current phase is "
                        + p.status.phase);
   return {};
 }

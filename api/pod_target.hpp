@@ -14,8 +14,8 @@ outcome<std::string> choose_container(const pod& p, std::string_view wanted);
 /// no log. Source: the kubelet's validateContainerLogStatus.
 outcome<std::string> choose_logged_instance(const pod& p, const std::string& container, bool previous);
 
-/// Why nothing can run in a pod now, if so.
-std::optional<failure> check_runs(const pod& p);
+/// Why nothing can run in a pod now, if so. `verb` is what was wanted: "attach", "exec into".
+std::optional<failure> check_runs(const pod& p, std::string_view verb);
 /// False: it has no process now. That is the node's to say, not the API server's (see refuse_stream()).
 bool is_running(const pod& p, const std::string& container);
 

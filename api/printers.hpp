@@ -23,7 +23,8 @@ struct table_printer {
 };
 
 extern const table_printer pod_printer, node_printer, namespace_printer, event_printer, lease_printer,
-    usage_printer, plain_printer;
+    usage_printer, plain_printer, config_map_printer, secret_printer, service_account_printer, volume_printer,
+    claim_printer, storage_class_printer;
 
 /// The time since `t` as kubectl shows it, `<unknown>` without one.
 std::string age_cell(const std::optional<wall_time>& t, wall_time now);

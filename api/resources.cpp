@@ -88,6 +88,8 @@ std::vector<resource> make_rows() {
       .printer = &lease_printer,
       .stored_as = "leases.coordination.k8s.io",
   });
+  for (auto& r : data_resources())
+    rows.push_back(std::move(r));
   for (auto& r : unstored_resources())
     rows.push_back(std::move(r));
   return rows;

@@ -38,7 +38,17 @@ enum class resource_source : uint8_t {
 };
 
 /// What stands behind a URL below an object.
-enum class subresource_kind : uint8_t { status, log, exec, attach, binding, finalize, portforward, eviction };
+enum class subresource_kind : uint8_t {
+  status,
+  log,
+  exec,
+  attach,
+  binding,
+  finalize,
+  portforward,
+  eviction,
+  token
+};
 
 struct subresource {
   std::string_view name;
@@ -74,6 +84,8 @@ struct resource {
 /// All rows, in discovery order.
 std::span<const resource> all_resources();
 
+/// What pods take data, identity and storage from. (data_resources.cpp)
+std::vector<resource> data_resources();
 /// Resources that the registry does not hold, or holds none of: reviews, metrics, and kinds that are read
 /// by tools but cannot be made. (unstored_resources.cpp)
 std::vector<resource> unstored_resources();

@@ -92,9 +92,27 @@ outcome<json::object> rules_review(const call& c, const json::object& spec) {
                       {"incomplete", false}};
 }
 
+/// A service account's token that is for one of the audiences asked about; which of them.
+std::optional<json::object> account_review(const call& c, std::string_view token, const json::object& spec) {
+  auto& find = c.state->settings.find_account;
+  std::optional<user_info> user;
+  json::array good;
+  for (auto& audience : config::list_at(spec, "audiences")) {
+    if (!find || !audience.is_string()) continue;
+    auto known = find(token, {std::string(audience.get_string())});
+    if (!known) continue;
+    user = std::move(known);
+    good.push_back(audience);
+  }
+  if (!user) return std::nullopt;
+  user->groups.emplace_back("system:authenticated");
+  return json::object{{"authenticated", true}, {"user", user_json(*user)}, {"audiences", std::move(good)}};
+}
+
 outcome<json::object> token_review(const call& c, const json::object& spec) {
   auto token = config::text_at(spec, "token");
   if (token.empty()) return bad_request("token is required for TokenReview in authentication");
+  if (auto of_account = account_review(c, token, spec)) return std::move(*of_account);
   auto& find = c.state->settings.find_token;
   auto user = find ? find(token) : std::nullopt;
   if (!user) return json::object{{"authenticated", false}, {"user", json::object{}}};

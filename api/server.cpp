@@ -51,6 +51,8 @@ void serve_subresource(const call_ptr& c, std::string_view verb) {
     return serve_binding(c);
   case subresource_kind::eviction:
     return serve_eviction(c);
+  case subresource_kind::token:
+    return serve_token(c);
   case subresource_kind::status:
   case subresource_kind::finalize:
     if (verb == "get") return serve_get(c);

@@ -16,6 +16,10 @@
 #include <string>
 #include <vector>
 
+namespace podium {
+class token_keys;
+}
+
 namespace podium::api {
 
 /// Nothing: the request is anonymous, and refused with 401.
@@ -37,6 +41,12 @@ struct server_settings {
   std::string server_address = "127.0.0.1:6443"; ///< as discovery names it
   authenticator authenticate = certificate_authenticator();
   token_lookup find_token; ///< for TokenReview; empty: no token is known
+  /// Whose a service account's token is, for these audiences; empty: there are no such tokens.
+  std::function<std::optional<user_info>(std::string_view token, const std::vector<std::string>& audiences)>
+      find_account;
+  std::shared_ptr<const token_keys> tokens; ///< signs tokens of service accounts; null: none are made
+  bool service_accounts = false;            ///< whether new pods need an account that exists
+  bool mount_tokens = false;                ///< whether pods are given their account's token as files
   std::shared_ptr<const access_policy> access = std::make_shared<access_policy>();
   nanoseconds write_timeout = std::chrono::seconds{30};
   nanoseconds bookmark_period = std::chrono::seconds{60};

@@ -140,7 +140,7 @@ void serve_session(const call_ptr& c) {
   std::string container;
   auto p = found->as_pod();
   if (auto f = check(*c, p, options, attach, container)) return c->fail(*f);
-  if (auto f = check_runs(p)) return c->fail(*f);
+  if (auto f = check_runs(p, attach ? "attach" : "exec into")) return c->fail(*f);
   if (!is_running(p, container)) return refuse_stream(*c, 500, "container not found (\"" + container + "\")");
   auto carrier = accept_carrier(*c, options);
   if (!carrier) return;

@@ -69,6 +69,9 @@ std::vector<resource> unstored_resources() {
 }
 
 std::vector<resource> unlisted_resources() {
+  auto crds = absent("customresourcedefinitions", "customresourcedefinition", "CustomResourceDefinition",
+                     "apiextensions.k8s.io", "customresourcedefinitions.apiextensions.k8s.io");
+  crds.namespaced = false;
   return {
       absent("replicationcontrollers", "replicationcontroller", "ReplicationController", "",
              "replicationcontrollers"),
@@ -77,6 +80,8 @@ std::vector<resource> unlisted_resources() {
       absent("daemonsets", "daemonset", "DaemonSet", "apps", "daemonsets.apps"),
       absent("deployments", "deployment", "Deployment", "apps", "deployments.apps"),
       absent("replicasets", "replicaset", "ReplicaSet", "apps", "replicasets.apps"),
+      // `kubectl create -f` of a kind it does not know asks whether some CRD has it.
+      crds,
   };
 }
 

@@ -1,6 +1,8 @@
 // create and update: body → decoded, defaulted, validated object → registry → answer.
 #include "api/write.hpp"
 
+#include "api/service_accounts.hpp"
+#include "config/default_kinds.hpp"
 #include "config/defaults.hpp"
 #include "config/json_access.hpp"
 #include "config/validate.hpp"
@@ -87,6 +89,7 @@ config::field_set filled_by_admission(const config::group_version_kind& gvk, con
     if (!named(field)) out.insert({config::field_element("spec"), config::field_element(field)});
   };
   if (gvk.kind == "Namespace") add("finalizers");
+  if (gvk.kind == "PersistentVolumeClaim") add("storageClassName");
   if (gvk.kind != "Pod") return out;
   for (auto field : {"tolerations", "priority", "preemptionPolicy"})
     add(field);
@@ -123,6 +126,11 @@ void carry_identity(const json::object& before, json::object& after) {
     else
       meta.erase(field);
   }
+}
+
+std::string runtime_class_of(const json::value& pod) {
+  auto* spec = pod.is_object() ? config::object_at(pod.get_object(), "spec") : nullptr;
+  return spec ? std::string{config::text_at(*spec, "runtimeClassName")} : std::string{};
 }
 
 } // namespace
@@ -195,14 +203,30 @@ std::optional<failure> check_create(const call& c, json::value& document) {
   if (gvk.kind == "Pod")
     if (auto why = config::refused_priority(document); !why.empty())
       return forbidden(c.res(), metadata_text(document.as_object(), "name"), why);
+  // There are no RuntimeClasses here: whoever wants one must not get another runtime.
+  if (auto name = gvk.kind == "Pod" ? runtime_class_of(document) : std::string{}; !name.empty())
+    return forbidden(c.res(), metadata_text(document.as_object(), "name"),
+                     "pod rejected: RuntimeClass \"" + name + "\" not found");
   config::apply_defaults(gvk, document);
   if (gvk.kind == "Pod") config::init_pod_status(document);
+  config::init_storage_status(gvk, document);
+  default_storage_class(c, document);
   auto odd = take_unreadable_managers(document.as_object(), nullptr);
   auto causes = config::validate(gvk, document);
   if (!odd.is_null()) metadata_of(document.as_object())["managedFields"] = std::move(odd);
   if (causes.empty()) return {};
   auto name = metadata_text(document.as_object(), "name");
   return invalid(c.res(), name.empty() ? metadata_text(document.as_object(), "generateName") : name, causes);
+}
+
+static void store_new(const call_ptr& c, json::value document, bool dry_run) {
+  auto name = metadata_text(document.as_object(), "name");
+  create_object request{
+      {std::string{c->res().stored_as}, c->to.ns, name}, make_document(std::move(document)), dry_run};
+  c->state->to_registry.call(std::move(request), [c, name](caf::expected<delete_result> result) {
+    if (result) return c->answer_object(201, result->object);
+    c->fail(result.error(), name);
+  });
 }
 
 void serve_create(const call_ptr& c) {
@@ -223,12 +247,10 @@ void serve_create(const call_ptr& c) {
   for (auto& text : config::warnings_of(gvk, document))
     c->warnings.push_back(std::move(text));
   track_update(empty_document(*by.type, gvk), document, by, true);
-  auto name = metadata_text(document.as_object(), "name");
-  create_object request{
-      {std::string{c->res().stored_as}, c->to.ns, name}, make_document(std::move(document)), chosen.dry_run};
-  c->state->to_registry.call(std::move(request), [c, name](caf::expected<delete_result> result) {
-    if (result) return c->answer_object(201, result->object);
-    c->fail(result.error(), name);
+  auto made = std::make_shared<json::value>(std::move(document));
+  with_service_account(c, *made, [c, made, dry_run = chosen.dry_run](const object_ref& account) {
+    finish_new(*c, *made, account);
+    store_new(c, std::move(*made), dry_run);
   });
 }
 

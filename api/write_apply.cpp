@@ -1,4 +1,5 @@
 // Server-side apply: PATCH with application/apply-patch+yaml. What is not there is created.
+#include "api/service_accounts.hpp"
 #include "api/write.hpp"
 #include "config/json.hpp"
 #include "config/json_access.hpp"
@@ -175,10 +176,12 @@ void apply_work::attempt(const std::shared_ptr<apply_work>& self, int left) {
   if (!current && !may_proceed(c, "create")) return;
   auto made = self->next(current ? &*current : nullptr);
   if (auto* f = std::get_if<failure>(&made)) return c->fail(*f);
-  if (current)
-    update(self, *current, std::move(std::get<json::value>(made)), left);
-  else
-    create(self, std::move(std::get<json::value>(made)), left);
+  if (current) return update(self, *current, std::move(std::get<json::value>(made)), left);
+  auto document = std::make_shared<json::value>(std::move(std::get<json::value>(made)));
+  with_service_account(c, *document, [self, document, left](const object_ref& account) {
+    finish_new(*self->c, *document, account);
+    create(self, std::move(*document), left);
+  });
 }
 
 } // namespace

@@ -102,9 +102,11 @@ outcome<next_version> patched(call& c, const patch_request& p, const object& cur
   auto before = current.document();
   auto after = apply(p.kind, before, p.patch, c.res());
   if (!after)
+    // Without a kind and a name, as Kubernetes has it: kubectl prints the message only then.
     return code_of(after.error()) == errc::invalid ? failure{config::make_status(
-               422, "Invalid", message_of(after.error()),
-               {c.to.name, std::string{c.res().group}, std::string{c.res().kind}, {}})}
+               422, "Invalid",
+               "the server rejected our request due to an error in our request: "
+                   + message_of(after.error()))}
                                                    : failure{config::make_status(after.error())};
   if (!after->is_object()) return bad_request("the patch makes the object something else");
   c.warnings.clear();

@@ -1,5 +1,6 @@
 #include "config/defaults.hpp"
 
+#include "config/default_kinds.hpp"
 #include "config/json_access.hpp"
 #include "core/quantity.hpp"
 
@@ -302,6 +303,8 @@ void apply_defaults(const group_version_kind& gvk, json::value& object) {
     default_node(object);
   else if (gvk.group.empty() && gvk.kind == "Namespace")
     default_namespace(object);
+  else
+    default_other_kinds(gvk, object);
 }
 
 } // namespace podium::config

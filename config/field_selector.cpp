@@ -29,6 +29,7 @@ constexpr std::array selectable{
     selectable_row{"pods", "status.nominatedNodeName"},
     selectable_row{"nodes", "spec.unschedulable"},
     selectable_row{"namespaces", "status.phase"},
+    selectable_row{"secrets", "type"},
     selectable_row{"events", "involvedObject.kind"},
     selectable_row{"events", "involvedObject.namespace"},
     selectable_row{"events", "involvedObject.name"},
@@ -54,9 +55,12 @@ constexpr std::array selectable{
 
 constexpr std::array booleans{std::string_view{"spec.unschedulable"}, std::string_view{"spec.hostNetwork"}};
 
-/// Nodes and namespaces live in no namespace.
+/// What lives in no namespace.
 bool is_cluster_wide(std::string_view resource) {
-  return resource == "nodes" || resource == "namespaces";
+  constexpr std::array names{std::string_view{"nodes"}, std::string_view{"namespaces"},
+                             std::string_view{"persistentvolumes"},
+                             std::string_view{"storageclasses.storage.k8s.io"}};
+  return std::find(names.begin(), names.end(), resource) != names.end();
 }
 
 bool is_selectable(std::string_view resource, std::string_view field) {

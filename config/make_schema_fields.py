@@ -12,10 +12,13 @@ import sys
 
 ROOTS = """
 core.v1: Pod PodList PodTemplateSpec Node NodeList Namespace NamespaceList Event EventList Binding
+core.v1: ConfigMap ConfigMapList Secret SecretList ServiceAccount ServiceAccountList
+core.v1: PersistentVolume PersistentVolumeList PersistentVolumeClaim PersistentVolumeClaimList
 events.v1: Event EventList
 coordination.v1: Lease LeaseList
 policy.v1: Eviction
-authentication.v1: SelfSubjectReview TokenReview
+storage.v1: StorageClass StorageClassList
+authentication.v1: SelfSubjectReview TokenReview TokenRequest
 authorization.v1: SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview
 meta.v1: Status DeleteOptions ListOptions GetOptions CreateOptions UpdateOptions PatchOptions LabelSelector
 """

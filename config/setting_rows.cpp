@@ -50,6 +50,12 @@ std::string check_bridge(const settings& s) {
   return ok ? std::string{} : "must be an interface name of at most 15 characters";
 }
 
+std::string check_cluster_dns(const settings& s) {
+  for (auto& address : addresses_in(s.network.cluster_dns))
+    if (!check_ip(address).empty()) return "must be IP addresses, separated by commas";
+  return {};
+}
+
 std::string check_percent(int64_t value) {
   return value <= 100 ? std::string{} : "must be at most 100";
 }
@@ -144,6 +150,20 @@ const setting_row rows[] = {
      unit::none,
      {},
      check_bridge},
+    {"network.clusterDNS",
+     PODIUM_TEXT(network.cluster_dns),
+     "Name servers of pods with dnsPolicy ClusterFirst, separated by commas; without any they use the node's.",
+     0,
+     unit::none,
+     {},
+     check_cluster_dns},
+    {"network.clusterDomain",
+     PODIUM_TEXT(network.cluster_domain),
+     "The domain below which pods have full names.",
+     0,
+     unit::none,
+     {},
+     [](const settings& s) { return first_of(check_dns_subdomain(s.network.cluster_domain)); }},
     {"network.mtu", PODIUM_INTEGER(network.mtu), "MTU of pod interfaces; 0 takes that of the default route."},
     {"registryMirrors", mirrors_of{[](settings & s) -> auto& {return s.registry_mirrors;
 }

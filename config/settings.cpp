@@ -314,4 +314,19 @@ std::string settings_reference() {
   return out;
 }
 
+std::vector<std::string> addresses_in(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    auto end = std::min(text.find(','), text.size());
+    auto word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (word.starts_with(' '))
+      word.remove_prefix(1);
+    while (word.ends_with(' '))
+      word.remove_suffix(1);
+    out.emplace_back(word);
+  }
+  return out;
+}
+
 } // namespace podium::config

@@ -47,6 +47,8 @@ struct api_settings {
 struct network_settings {
   std::string pod_cidr = "10.85.0.0/16";
   std::string bridge = "podium0";
+  std::string cluster_dns; ///< addresses, separated by commas
+  std::string cluster_domain = "cluster.local";
   int64_t mtu = 0; ///< 0: that of the default route
 };
 
@@ -129,6 +131,9 @@ struct setting_info {
   std::string default_value; ///< as it would stand in the file
   std::string_view doc;
 };
+
+/// The addresses of network.clusterDNS.
+std::vector<std::string> addresses_in(std::string_view text);
 
 /// All settings, in the order of the documentation.
 std::vector<setting_info> all_settings();

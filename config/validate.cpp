@@ -2,6 +2,7 @@
 #include "config/validate.hpp"
 
 #include "config/judged.hpp"
+#include "config/validate_kinds.hpp"
 
 #include <array>
 #include <cstdio>
@@ -39,6 +40,12 @@ constexpr std::array kind_rows{
     kind_row{"", "Node", false, check_dns_subdomain},
     kind_row{"", "Namespace", false, check_dns_label},
     kind_row{"coordination.k8s.io", "Lease", true, check_dns_subdomain},
+    kind_row{"", "ConfigMap", true, check_dns_subdomain},
+    kind_row{"", "Secret", true, check_dns_subdomain},
+    kind_row{"", "ServiceAccount", true, check_dns_subdomain},
+    kind_row{"", "PersistentVolume", false, check_dns_subdomain},
+    kind_row{"", "PersistentVolumeClaim", true, check_dns_subdomain},
+    kind_row{"storage.k8s.io", "StorageClass", false, check_dns_subdomain},
 };
 
 bool is(const group_version_kind& gvk, std::string_view group, std::string_view kind) {
@@ -79,6 +86,30 @@ void validate_namespace(const json::value& ns, field_causes& out) {
         out.invalid("spec.finalizers", finalizer, check_qualified_name(finalizer.get_string()));
         validate_finalizer(finalizer.get_string(), "spec.finalizers", out);
       }
+}
+
+/// What a kind has to say beyond its metadata, of an object and of a change.
+struct content_row {
+  std::string_view group;
+  std::string_view kind;
+  void (*judge)(const json::value& object, field_causes& out);
+  void (*judge_update)(const json::value& before, const json::value& after, field_causes& out) = nullptr;
+};
+
+constexpr std::array content_rows{
+    content_row{"", "Node", validate_node, validate_node_update},
+    content_row{"", "Namespace", validate_namespace},
+    content_row{"", "ConfigMap", validate_config_map, validate_config_map_update},
+    content_row{"", "Secret", validate_secret, validate_secret_update},
+    content_row{"", "PersistentVolume", validate_persistent_volume, validate_persistent_volume_update},
+    content_row{"", "PersistentVolumeClaim", validate_claim, validate_claim_update},
+    content_row{"storage.k8s.io", "StorageClass", validate_storage_class, validate_storage_class_update},
+};
+
+const content_row* content_of(const group_version_kind& gvk) {
+  auto row = std::find_if(content_rows.begin(), content_rows.end(),
+                          [&](const auto& r) { return is(gvk, r.group, r.kind); });
+  return row == content_rows.end() ? nullptr : &*row;
 }
 
 } // namespace
@@ -180,8 +211,7 @@ field_causes validate(const group_version_kind& gvk, const json::value& object) 
     validate_metadata(object, true, check_path_segment, out);
   else
     validate_metadata(object, row->namespaced, row->check, out);
-  if (is(gvk, "", "Node")) validate_node(object, out);
-  if (is(gvk, "", "Namespace")) validate_namespace(object, out);
+  if (const auto* content = content_of(gvk)) content->judge(object, out);
   return out;
 }
 
@@ -196,7 +226,8 @@ field_causes validate_update(const group_version_kind& gvk, const json::value& b
   validate_metadata_update(before, after, out);
   for (const auto& cause : validate(gvk, after))
     if (std::find(out.begin(), out.end(), cause) == out.end()) out.take(cause);
-  if (is(gvk, "", "Node")) validate_node_update(before, after, out);
+  const auto* content = content_of(gvk);
+  if (content != nullptr && content->judge_update != nullptr) content->judge_update(before, after, out);
   return out;
 }
 

@@ -1,5 +1,6 @@
 // Validation of what the scheduler reads: tolerations, taints, affinity, topology spread.
 #include "config/judged.hpp"
+#include "config/validate_kinds.hpp"
 
 namespace podium::config {
 namespace {
@@ -91,11 +92,7 @@ void validate_weight(const judged& term) {
 }
 
 void validate_node_affinity(const judged& affinity) {
-  affinity.with("requiredDuringSchedulingIgnoredDuringExecution", [](const judged& required) {
-    if (required.list("nodeSelectorTerms").empty())
-      required.out().required(required.at("nodeSelectorTerms"), "must have at least one node selector term");
-    required.each("nodeSelectorTerms", [](const judged& term, size_t) { validate_term(term); });
-  });
+  affinity.with("requiredDuringSchedulingIgnoredDuringExecution", validate_node_selector);
   affinity.each("preferredDuringSchedulingIgnoredDuringExecution", [](const judged& preferred, size_t) {
     validate_weight(preferred);
     preferred.with("preference", validate_term);
@@ -185,6 +182,12 @@ void validate_constraint(const judged& c, const json::array& all, size_t index) 
 }
 
 } // namespace
+
+void validate_node_selector(const judged& selector) {
+  if (selector.list("nodeSelectorTerms").empty())
+    selector.out().required(selector.at("nodeSelectorTerms"), "must have at least one node selector term");
+  selector.each("nodeSelectorTerms", [](const judged& term, size_t) { validate_term(term); });
+}
 
 void validate_tolerations(const judged& spec) {
   spec.each("tolerations", [](const judged& t, size_t) { validate_toleration(t); });

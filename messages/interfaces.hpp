@@ -86,13 +86,20 @@ BOOST_DESCRIBE_STRUCT(await_removals, (), ())
 /// One pull per image at a time, by policy.
 using image_puller_actor = caf::typed_actor<caf::replies_to<ensure_image>::with<image_info>>;
 
+/// Looks at once whether the images' disk is too full, and not only when the period is over.
+struct collect_images {};
+BOOST_DESCRIBE_STRUCT(collect_images, (), ())
+/// Removes images that nothing uses when their disk is too full.
+using image_collector_actor = caf::typed_actor<caf::reacts_to<collect_images>>;
+
 /// Owns the node object, its lease and its pods.
 /// Images are asked of the node, which hands the question on: a puller that died is replaced behind it. So
 /// is what a pod wants to follow.
-using node_actor = caf::typed_actor<caf::reacts_to<pod_report>, caf::reacts_to<follow_objects>,
-                                    caf::replies_to<ensure_image>::with<image_info>,
-                                    caf::replies_to<get_node_stats>::with<node_stats>,
-                                    caf::replies_to<await_removals>::with<ack>>;
+using node_actor =
+    caf::typed_actor<caf::reacts_to<pod_report>, caf::reacts_to<follow_objects>,
+                     caf::reacts_to<collect_images>, caf::replies_to<ensure_image>::with<image_info>,
+                     caf::replies_to<get_node_stats>::with<node_stats>,
+                     caf::replies_to<await_removals>::with<ack>>;
 
 /// One pod: sync, terminating, terminated.
 using pod_actor = caf::typed_actor<caf::reacts_to<pod_update>, caf::reacts_to<container_report>,

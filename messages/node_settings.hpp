@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 namespace podium {
 
@@ -43,6 +44,8 @@ struct node_settings {
   nanoseconds minimum_grace = std::chrono::seconds{2};   ///< between the stop signal and SIGKILL
   int32_t lease_seconds = 40;
   int32_t max_pods = 110;
+  std::vector<std::string> cluster_dns; ///< name servers of dnsPolicy ClusterFirst; none: the node's own
+  std::string cluster_domain = "cluster.local";
 };
 
 } // namespace podium

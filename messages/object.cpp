@@ -12,7 +12,11 @@ object::object(object_key key, uint64_t resource_version, boost::json::value doc
   if (auto* o = document.if_object()) {
     auto& meta = (*o)["metadata"];
     if (!meta.is_object()) meta = boost::json::object{};
-    meta.get_object()["resourceVersion"] = std::to_string(resource_version);
+    // 0 is of an object that was never stored: the answer to a dry run.
+    if (resource_version > 0)
+      meta.get_object()["resourceVersion"] = std::to_string(resource_version);
+    else
+      meta.get_object().erase("resourceVersion");
     from_json(meta, meta_);
   }
   json_ = boost::json::serialize(document);

@@ -4,20 +4,24 @@
 #include "actors/garbage_collector.hpp"
 #include "actors/namespace_controller.hpp"
 #include "actors/node.hpp"
+#include "actors/pod_collector.hpp"
 #include "actors/registry.hpp"
 #include "actors/scheduler.hpp"
+#include "actors/service_account_controller.hpp"
 #include "actors/taint_eviction.hpp"
 #include "api/node_ports.hpp"
 #include "api/node_streams.hpp"
 #include "api/node_usage.hpp"
 #include "api/resources.hpp"
 #include "api/server.hpp"
+#include "api/service_accounts.hpp"
 #include "api/token_file.hpp"
 #include "podium/actor_watch.hpp"
 #include "podium/cluster_client.hpp"
 #include "podium/data_dir.hpp"
 #include "podium/node_runtime.hpp"
 #include "runtime/http/pki.hpp"
+#include "runtime/http/token_issuer.hpp"
 #include "runtime/loop/wall_clock.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -49,6 +53,8 @@ node_settings node_settings_of(const config::settings& from) {
                   static_cast<int32_t>(from.image_gc.low_threshold_percent), from.image_gc.min_age,
                   from.image_gc.period};
   out.minimum_grace = from.grace.minimum;
+  out.cluster_dns = config::addresses_in(from.network.cluster_dns);
+  out.cluster_domain = from.network.cluster_domain;
   out.max_pods = static_cast<int32_t>(from.max_pods);
   return out;
 }
@@ -139,6 +145,7 @@ struct engine::impl {
   ~impl() { stop(); }
 
   caf::error start(const std::stop_token& stop_asked);
+  caf::error start_pki();
   caf::error start_store();
   caf::error start_api();
   void start_actors();
@@ -154,13 +161,18 @@ struct engine::impl {
   env_ptr env;
   std::shared_ptr<registry_view> view;
   std::unique_ptr<node_runtime> runtime;
+  cluster_pki pki;
+  std::shared_ptr<const token_keys> tokens;
   store_actor store;
   registry_actor registry;
   event_recorder_actor recorder;
   scheduler_actor scheduler;
   namespace_controller_actor namespaces;
   garbage_collector_actor garbage;
+  service_account_controller_actor accounts;
+  token_issuer_actor token_issuer;
   taint_eviction_actor taints;
+  pod_collector_actor collector;
   node_actor node;
   std::unique_ptr<api::server> api;
   std::unique_ptr<http_server> http;
@@ -168,6 +180,23 @@ struct engine::impl {
   actor_watch watch;
   std::string url, kubeconfig;
 };
+
+/// Before the actors: pods are given the authority's certificate and tokens.
+caf::error engine::impl::start_pki() {
+  auto address = split_address(settings.api.listen);
+  if (!address) return address.error();
+  cluster_pki_settings ps;
+  ps.directory = settings.data_dir + "/pki";
+  ps.names = {{"localhost", settings.node_name, "kubernetes", "kubernetes.default.svc"}, {"127.0.0.1"}};
+  if (address->first != "127.0.0.1") ps.names.ips.push_back(address->first);
+  auto made = ensure_cluster_pki(ps);
+  if (!made) return made.error();
+  pki = std::move(*made);
+  auto keys = token_keys::open(ps.directory / "sa.key");
+  if (!keys) return keys.error();
+  tokens = std::move(*keys);
+  return {};
+}
 
 caf::error engine::impl::start_store() {
   if (settings.store.kind == "memory") {
@@ -193,8 +222,11 @@ void engine::impl::start_actors() {
   recorder = spawn_event_recorder(system, env, "recorder", es);
   scheduler = spawn_scheduler(system, env, registry, recorder);
   taints = spawn_taint_eviction(system, env, registry, recorder);
+  collector = spawn_pod_collector(system, env, registry);
   namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
   garbage = spawn_garbage_collector(system, env, registry, collected_resources());
+  accounts = spawn_service_account_controller(system, env, registry, pki.ca.certificate);
+  token_issuer = spawn_token_issuer(system, env, tokens, view);
   node_context ctx;
   ctx.env = env;
   ctx.settings = node_settings_of(settings);
@@ -205,6 +237,7 @@ void engine::impl::start_actors() {
   ctx.recorder = recorder;
   ctx.registry = registry;
   ctx.store = store;
+  ctx.tokens = token_issuer;
   node = system.spawn<node_agent>(ctx, "node/" + settings.node_name);
   client = std::make_unique<cluster_client>(system, env, registry, node, view);
 }
@@ -213,13 +246,7 @@ caf::error engine::impl::start_api() {
   auto address = split_address(settings.api.listen);
   if (!address) return address.error();
   auto& [ip, port] = *address;
-  cluster_pki_settings ps;
-  ps.directory = settings.data_dir + "/pki";
-  ps.names = {{"localhost", settings.node_name, "kubernetes", "kubernetes.default.svc"}, {"127.0.0.1"}};
-  if (ip != "127.0.0.1") ps.names.ips.push_back(ip);
-  auto pki = ensure_cluster_pki(ps);
-  if (!pki) return pki.error();
-  auto tls = tls_context::make({pki->server.certificate, pki->server.key, pki->ca.certificate});
+  auto tls = tls_context::make({pki.server.certificate, pki.server.key, pki.ca.certificate});
   if (!tls) return tls.error();
   api::server_settings as;
   as.max_watches = static_cast<size_t>(settings.api.max_watches);
@@ -227,16 +254,27 @@ caf::error engine::impl::start_api() {
   as.body_bytes = static_cast<uint64_t>(settings.api.max_body_bytes);
   as.server_address = settings.api.listen;
   as.access = std::make_shared<api::access_policy>(settings.access.rules);
+  std::shared_ptr<api::token_file> file;
   if (!settings.access.token_file.empty()) {
-    auto tokens = api::token_file::open(settings.access.token_file);
-    if (!tokens) return tokens.error();
-    as.find_token = [file = *tokens](std::string_view token) { return file->find(token); };
-    as.authenticate = api::certificate_authenticator(as.find_token);
+    auto opened = api::token_file::open(settings.access.token_file);
+    if (!opened) return opened.error();
+    file = *opened;
   }
+  auto now = [] { return wall_time{std::chrono::system_clock::now().time_since_epoch()}; };
+  as.tokens = tokens;
+  as.service_accounts = true;
+  as.find_account = [keys = tokens, seen = view, now](std::string_view token,
+                                                      const std::vector<std::string>& audiences) {
+    return api::user_of_token(*keys, *seen, token, now(), audiences);
+  };
+  as.find_token = [file, find = as.find_account](std::string_view token) {
+    auto user = file ? file->find(token) : std::nullopt;
+    return user ? user : find(token, {});
+  };
+  as.authenticate = api::certificate_authenticator(as.find_token);
   std::shared_ptr<api::pod_streams> streams = api::make_node_streams(loop, runtime->streams());
   api = std::make_unique<api::server>(
-      api::server_parts{loop, system, env, *view, registry, streams,
-                        [this] { return wall_time{std::chrono::system_clock::now().time_since_epoch()}; },
+      api::server_parts{loop, system, env, *view, registry, streams, now,
                         api::make_node_usage(runtime->oci(), settings.node_name),
                         api::make_node_ports(loop, runtime->oci())},
       as);
@@ -248,8 +286,8 @@ caf::error engine::impl::start_api() {
   url = "https://" + (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":"
         + std::to_string(*listening);
   kubeconfig = settings.data_dir + "/kubeconfig";
-  return write_private_file(
-      kubeconfig, kubeconfig_text(url, pki->ca.certificate, pki->admin.certificate, pki->admin.key));
+  return write_private_file(kubeconfig,
+                            kubeconfig_text(url, pki.ca.certificate, pki.admin.certificate, pki.admin.key));
 }
 
 /// No actor but these lives without somebody above it who would respawn it.
@@ -265,6 +303,9 @@ void engine::impl::watch_actors() {
   watch.watch(namespaces, "namespace controller");
   watch.watch(garbage, "garbage collector");
   watch.watch(taints, "taint eviction");
+  watch.watch(accounts, "service account controller");
+  watch.watch(token_issuer, "token issuer");
+  watch.watch(collector, "pod collector");
   watch.watch(node, "node");
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
@@ -291,6 +332,7 @@ caf::error engine::impl::start(const std::stop_token& stop_asked) {
   auto made = node_runtime::start(system, env, loop, settings, stop_asked);
   if (!made) return made.error();
   runtime = std::move(*made);
+  if (auto err = start_pki()) return err;
   if (auto err = start_store()) return err;
   start_actors();
   watch_actors();
@@ -313,13 +355,18 @@ void engine::impl::stop() {
   api.reset();
   for (auto ref : {caf::actor_cast<caf::actor>(node), caf::actor_cast<caf::actor>(scheduler),
                    caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(garbage),
-                   caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(recorder)})
+                   caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(accounts),
+                   caf::actor_cast<caf::actor>(collector), caf::actor_cast<caf::actor>(token_issuer),
+                   caf::actor_cast<caf::actor>(recorder)})
     if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   node = nullptr;
   scheduler = nullptr;
   namespaces = nullptr;
   garbage = nullptr;
   taints = nullptr;
+  accounts = nullptr;
+  token_issuer = nullptr;
+  collector = nullptr;
   recorder = nullptr;
   if (client) client->stop();
   if (runtime) runtime->stop_actors();
@@ -389,7 +436,7 @@ bool engine::remove_all_pods(nanoseconds limit, std::stop_token stop) {
     return true;
   });
   if (!impl_->client->remove(keys, limit, stop)) return false;
-  impl_->runtime->remove_network();
+  impl_->runtime->remove_traces(impl_->settings);
   return true;
 }
 

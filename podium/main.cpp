@@ -80,7 +80,13 @@ int down(const options& o) {
   if (fd < 0 || ::syscall(SYS_pidfd_send_signal, fd, SIGUSR2, nullptr, 0) != 0)
     return fail("the daemon cannot be reached: " + std::string{std::strerror(errno)});
   pollfd ended{fd, POLLIN, 0};
-  auto n = ::poll(&ended, 1, 180'000);
+  auto n = ::poll(&ended, 1, 2'000);
+  if (n == 0) {
+    std::cerr
+        << "podium: waiting for the pods to end, each within its grace period, and then the daemon (process "
+        << *pid << ")" << std::endl;
+    n = ::poll(&ended, 1, 178'000);
+  }
   ::close(fd);
   return n == 1 ? 0 : fail("the daemon did not end within 3 minutes");
 }
@@ -120,7 +126,9 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error, std::string_v
   auto known = app.get_subcommands([](const CLI::App*) { return true; });
   auto named = std::any_of(known.begin(), known.end(), [&](auto* c) { return c->get_name() == command; });
   std::string text = error.what();
-  if (!named) {
+  if (!named && command.starts_with('-')) {
+    text = "options go after the command: podium COMMAND " + std::string{command} + " …";
+  } else if (!named) {
     text = command.empty() ? "a command is required" : "unknown command \"" + std::string{command} + "\"";
     text += "; one of:";
     for (auto* c : known)
@@ -145,7 +153,7 @@ int main(int argc, char** argv) {
   common(up_command);
   up_command->add_option("--listen", o.listen, "API address (default 127.0.0.1:6443; port 0 picks one)");
   up_command->add_option("--node-name", o.node_name, "the node's name (default: the host's)");
-  up_command->add_flag("--follow", o.follow, "print the pods' life");
+  up_command->add_flag("--follow", o.follow, "print what becomes of the pods: states, restarts, events");
   up_command->add_option("manifests", o.manifests, "files to apply; Ctrl-C deletes them again");
   auto* down_command = app.add_subcommand("down", "end all pods and the daemon");
   common(down_command);

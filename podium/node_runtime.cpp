@@ -4,6 +4,7 @@
 #include "runtime/image/image_service.hpp"
 #include "runtime/image/image_store.hpp"
 #include "runtime/network/network_port.hpp"
+#include "runtime/oci/cgroup.hpp"
 #include "runtime/oci/container_runtime.hpp"
 #include "runtime/oci/container_streams.hpp"
 #include "runtime/oci/oci_runtime.hpp"
@@ -170,8 +171,13 @@ oci_runtime& node_runtime::oci() {
   return impl_->containers;
 }
 
-void node_runtime::remove_network() {
+void node_runtime::remove_traces(const config::settings& settings) {
   await(impl_->loop, [this](auto done) { impl_->network.remove_all(done); });
+  // What a daemon that was killed had begun may have left it there. Nobody is in it; should somebody be, it
+  // stays.
+  auto root = oci_settings_of(settings).cgroup_root;
+  auto tree = cgroup_tree::detect();
+  if (tree && tree->processes(root).empty()) tree->remove(root);
 }
 
 void node_runtime::stop_actors() {

@@ -32,8 +32,8 @@ public:
   container_streams& streams();
   /// Loop thread only.
   oci_runtime& oci();
-  /// Takes bridge and rules down; for when no pod is left.
-  void remove_network();
+  /// Takes bridge, rules and the daemon's own cgroup down; for when no pod is left.
+  void remove_traces(const config::settings& settings);
   /// Ends the port actors.
   void stop_actors();
 

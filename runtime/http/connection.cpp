@@ -13,6 +13,13 @@ constexpr size_t max_iovecs = 64;
 uint64_t ms(std::chrono::milliseconds d) {
   return static_cast<uint64_t>(std::max<int64_t>(d.count(), 0));
 }
+
+/// No TLS record begins like this.
+bool speaks_plain_http(std::string_view first) {
+  for (auto* start : {"GET /", "HEAD /", "POST /", "PUT /", "PATCH /", "DELETE /", "OPTIONS "})
+    if (first.starts_with(start)) return true;
+  return false;
+}
 } // namespace
 
 connection::connection(std::shared_ptr<server_core> core, std::shared_ptr<tls_context> tls)
@@ -74,11 +81,20 @@ void connection::on_read(ssize_t n, const char* data) {
   if (n < 0) return abort();
   std::string_view bytes{data, static_cast<size_t>(n)};
   if (!tls_context_) return deliver(bytes);
+  if (!tls_ && speaks_plain_http(bytes)) return refuse_plain_http();
   if (!tls_) tls_ = std::make_unique<tls_engine>(*tls_context_);
   for (; !bytes.empty() && !closing_ && !eof_; bytes.remove_prefix(std::min(feed_bytes, bytes.size()))) {
     tls_->feed(bytes.substr(0, feed_bytes));
     decrypt();
   }
+}
+
+/// Whoever forgot the s of https is told so, as Go's server does.
+void connection::refuse_plain_http() {
+  tls_context_.reset();
+  ready_ = true;
+  write("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+  close_gracefully();
 }
 
 void connection::decrypt() {

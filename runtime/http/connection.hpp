@@ -68,6 +68,7 @@ private:
 
   void read_start();
   void on_read(ssize_t n, const char* data);
+  void refuse_plain_http();
   void decrypt();
   void deliver(std::string_view data);
   void saw_eof();

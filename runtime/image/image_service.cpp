@@ -87,7 +87,9 @@ image_info to_image_info(const image_record& image, const std::string& asked) {
   info.id = image.id;
   auto reference = parse_image_reference(asked);
   info.repo_digest = image.repo_digest(reference ? reference->name() : std::string{});
-  info.names = image.names;
+  // Digests first, as the kubelet shows them in the node's status.
+  info.names = image.digests;
+  info.names.insert(info.names.end(), image.names.begin(), image.names.end());
   info.size_bytes = static_cast<int64_t>(image.size_bytes);
   return info;
 }

@@ -38,7 +38,8 @@ struct image_settings {
   unpack_limits limits;
 };
 
-/// The places to ask for an image of `host`, in order. Pure.
+/// The places to ask for an image of `host`, in order. A registry on this machine's loopback may speak plain
+/// HTTP, as with containerd. Pure.
 std::vector<image_source> sources_for(const image_settings& settings, const std::string& host);
 
 } // namespace podium

@@ -236,7 +236,9 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
       return failed(job, make_error(errc::timeout, "skopeo did not finish within " + seconds + " s"));
     }
     if (result->status.shell_code() != 0) {
-      auto err = make_error(errc::image_pull, skopeo_error(result->err));
+      auto text = skopeo_error(result->err);
+      auto full = text.find("no space left on device") != text.npos;
+      auto err = make_error(full ? errc::no_space : errc::image_pull, std::move(text));
       if (job->next_login + 1 >= job->fitting.size()) return failed(job, std::move(err));
       note(*job, std::move(err));
       ++job->next_login;

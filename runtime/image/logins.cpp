@@ -60,8 +60,11 @@ bool fits(const location& login, const location& image) {
   if (login.port != image.port || login.host_parts.size() != image.host_parts.size()
       || !image.path.starts_with(login.path))
     return false;
-  for (size_t i = 0; i < login.host_parts.size(); ++i)
-    if (::fnmatch(login.host_parts[i].c_str(), image.host_parts[i].c_str(), 0) != 0) return false;
+  for (size_t i = 0; i < login.host_parts.size(); ++i) {
+    auto &wanted = login.host_parts[i], &part = image.host_parts[i];
+    // An IPv6 address in brackets would be a glob of one character.
+    if (wanted != part && ::fnmatch(wanted.c_str(), part.c_str(), 0) != 0) return false;
+  }
   return true;
 }
 

@@ -1,4 +1,6 @@
 #include "runtime/image/skopeo.hpp"
+#include <algorithm>
+#include <arpa/inet.h>
 
 namespace podium {
 
@@ -20,14 +22,28 @@ std::string unquote(std::string_view text) {
   return result;
 }
 
+// What leaves this machine never cannot be listened to on the way.
+bool is_loopback(std::string_view host) {
+  if (host.starts_with('[')) return host.starts_with("[::1]");
+  auto name = host.substr(0, host.find(':'));
+  if (name == "localhost") return true;
+  in_addr address{};
+  return ::inet_pton(AF_INET, std::string{name}.c_str(), &address) == 1
+         && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 } // namespace
 
 std::vector<image_source> sources_for(const image_settings& settings, const std::string& host) {
+  auto verify = !is_loopback(host);
   auto i = settings.registries.find(host);
   if (i == settings.registries.end()) i = settings.registries.find("*");
-  if (i == settings.registries.end()) return {{.location = host}};
+  if (i == settings.registries.end()) return {{.location = host, .tls_verify = verify}};
   auto result = i->second.mirrors;
-  if (i->second.fall_back) result.push_back({.location = host, .tls_verify = i->second.tls_verify});
+  // A registry that stands in for itself says only how it is to be spoken to.
+  auto itself = [&](auto& mirror) { return mirror.location == host || mirror.location == "http://" + host; };
+  if (i->second.fall_back && std::none_of(result.begin(), result.end(), itself))
+    result.push_back({.location = host, .tls_verify = i->second.tls_verify && verify});
   return result;
 }
 

@@ -116,6 +116,13 @@ caf::error cgroup_tree::create(const std::string& path, const cgroup_limits& lim
   return {};
 }
 
+caf::error cgroup_tree::attach(const std::string& path, pid_t pid) const {
+  for (auto& base : hierarchies_)
+    if (!write_small_file(base + path + "/cgroup.procs", std::to_string(pid)))
+      return errno_error("cannot move a process into " + base + path, errno);
+  return {};
+}
+
 int64_t cgroup_tree::oom_kills(const std::string& path) const {
   if (kind_ == layout::v2) return field_of(read_small_file(root_ + path + "/memory.events"), "oom_kill");
   return field_of(read_small_file(directory("memory", path) + "/memory.oom_control"), "oom_kill");

@@ -34,6 +34,8 @@ public:
   layout kind() const { return kind_; }
   /// Makes the cgroup in every hierarchy and sets its limits. Idempotent.
   caf::error create(const std::string& path, const cgroup_limits& limits) const;
+  /// Moves a process into the cgroup in every hierarchy. Error: errc::io.
+  caf::error attach(const std::string& path, pid_t pid) const;
   /// How often the OOM killer struck in the cgroup (0 when it does not exist): read before it is removed.
   int64_t oom_kills(const std::string& path) const;
   cgroup_usage usage(const std::string& path) const;

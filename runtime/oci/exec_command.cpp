@@ -1,6 +1,8 @@
 #include "runtime/oci/exec_command.hpp"
 
 #include "core/error.hpp"
+#include "runtime/oci/small_files.hpp"
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cerrno>
 #include <sys/mman.h>
@@ -10,17 +12,39 @@ namespace podium {
 
 std::vector<std::string> exec_arguments(const oci_runtime_program& program,
                                         const std::string& state_directory, const std::string& container_id,
-                                        const std::vector<std::string>& command,
                                         const exec_options& options) {
   std::vector<std::string> argv{
       program.path,   "--root", state_directory, "--log", "/proc/self/fd/" + std::to_string(exec_error_fd),
       "--log-format", "json",   "exec"};
+  argv.insert(argv.end(), {"--process", "/proc/self/fd/" + std::to_string(exec_process_fd)});
   if (options.tty) argv.insert(argv.end(), {"--tty", "--console-socket", options.console_socket});
-  for (auto& variable : options.env)
-    argv.insert(argv.end(), {"--env", variable});
   argv.push_back(container_id);
-  argv.insert(argv.end(), command.begin(), command.end());
   return argv;
+}
+
+caf::expected<unique_fd> make_process_file(const std::string& bundle, const std::vector<std::string>& command,
+                                           bool tty) {
+  boost::system::error_code ec;
+  auto config = boost::json::parse(read_small_file(bundle + "/config.json"), ec);
+  auto* object = ec ? nullptr : config.if_object();
+  auto* found = object ? object->if_contains("process") : nullptr;
+  if (!found || !found->is_object())
+    return make_error(errc::not_found, "the container's configuration is gone");
+  auto& process = found->get_object();
+  boost::json::array args;
+  for (auto& word : command)
+    args.emplace_back(word);
+  process["args"] = std::move(args);
+  process["terminal"] = tty;
+  auto* env = process["env"].if_array();
+  auto is_term = [](auto& entry) { return entry.is_string() && entry.get_string().starts_with("TERM="); };
+  // A terminal without a TERM is of little use.
+  if (tty && env && std::none_of(env->begin(), env->end(), is_term)) env->emplace_back("TERM=xterm");
+  auto text = boost::json::serialize(process);
+  unique_fd file{::memfd_create("exec-process", MFD_CLOEXEC)};
+  if (!file || ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    return errno_error("memfd_create", errno);
+  return file;
 }
 
 std::vector<std::string> exec_environment() {

@@ -10,16 +10,23 @@ namespace podium {
 
 /// The runtime logs its own errors to this descriptor, so that they are never taken for the command's output.
 constexpr int exec_error_fd = 3;
+/// The runtime reads from here what to run.
+constexpr int exec_process_fd = 5;
 
 struct exec_options {
   bool tty = false;
   std::string console_socket; ///< path of a listening socket that gets the terminal; needed with tty
-  /// Empty: the container's own. Otherwise the whole environment, since crun's --env replaces it.
-  std::vector<std::string> env;
 };
 std::vector<std::string> exec_arguments(const oci_runtime_program& program,
                                         const std::string& state_directory, const std::string& container_id,
-                                        const std::vector<std::string>& command, const exec_options& options);
+                                        const exec_options& options);
+
+/// A file in memory with the process to run, for exec_process_fd: the container's own with another command,
+/// so that it has its user, groups, capabilities, environment and directory (without such a file the runtime
+/// takes root). `bundle` is the container's directory. Errors: errc::not_found, errc::io.
+caf::expected<unique_fd> make_process_file(const std::string& bundle, const std::vector<std::string>& command,
+                                           bool tty);
+
 /// What the runtime itself needs; the command gets its container's environment.
 std::vector<std::string> exec_environment();
 

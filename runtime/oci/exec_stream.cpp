@@ -22,23 +22,9 @@ using namespace std::chrono_literals;
 constexpr auto linger = 500ms;
 /// The descriptor of the console socket's directory in the runtime.
 constexpr int console_fd = 4;
-
-/// The container's environment with a TERM: a terminal without one is of little use.
-std::vector<std::string> terminal_environment(const std::string& bundle) {
-  std::vector<std::string> env;
-  boost::system::error_code ec;
-  auto config = boost::json::parse(read_small_file(bundle + "/config.json"), ec);
-  auto* process = ec || !config.is_object() ? nullptr : config.get_object().if_contains("process");
-  auto* list = process && process->is_object() ? process->get_object().if_contains("env") : nullptr;
-  if (!list || !list->is_array()) return env;
-  bool has_term = false;
-  for (auto& entry : list->get_array()) {
-    env.emplace_back(entry.as_string());
-    has_term |= env.back().starts_with("TERM=");
-  }
-  if (!has_term) env.emplace_back("TERM=xterm");
-  return env;
-}
+/// How crun's word on a command that is not there begins, and how long it may be.
+constexpr std::string_view runtime_words = "executable file `";
+constexpr size_t held_limit = 4096;
 
 class exec_stream final : public container_stream, public std::enable_shared_from_this<exec_stream> {
 public:
@@ -91,6 +77,8 @@ private:
   }
   void exited(exit_status status);
   void stream_ended();
+  void take_errors(std::string_view bytes);
+  void let_errors_go();
   void arm_linger();
   void end_if_done();
   void release();
@@ -104,11 +92,13 @@ private:
   unique_fd console_directory_, console_socket_, terminal_fd_;
   std::unique_ptr<fd_watch> console_watch_;
   std::string console_name_, early_input_;
+  std::string held_; ///< the beginning of stderr, while it may be the runtime's own word
   winsize size_{};
   pid_t pid_ = 0;
   exit_status status_;
   int open_ = 0;
   uint64_t linger_timer_ = 0;
+  bool judged_ = false; ///< what is on stderr is the command's
   bool waiting_for_terminal_ = false, exited_ = false, paused_ = false, closed_ = false, heard_ = false;
 };
 
@@ -120,7 +110,9 @@ caf::error exec_stream::start(const exec_stream_request& request) {
   exec_options options;
   options.tty = request.tty;
   process.env = exec_environment();
-  process.fds = {{errors_.get(), exec_error_fd}};
+  auto what = make_process_file(container_.directory, request.command, request.tty);
+  if (!what) return what.error();
+  process.fds = {{errors_.get(), exec_error_fd}, {what->get(), exec_process_fd}};
   std::pair<unique_fd, unique_fd> in, out, err;
   auto pipe_into = [](std::pair<unique_fd, unique_fd>& ends) {
     auto p = make_pipe();
@@ -130,7 +122,6 @@ caf::error exec_stream::start(const exec_stream_request& request) {
   };
   if (request.tty) {
     if (auto failed = open_console(process, options)) return failed;
-    options.env = terminal_environment(container_.directory);
   } else {
     if (request.stdin_)
       if (auto failed = pipe_into(in)) return failed;
@@ -141,7 +132,7 @@ caf::error exec_stream::start(const exec_stream_request& request) {
     process.stderr_fd = err.second.get();
   }
   process.argv = exec_arguments(runtime_.program(), runtime_state_directory(runtime_.settings()),
-                                container_.id, request.command, options);
+                                container_.id, options);
   auto self = shared_from_this();
   auto pid = runtime_.children().spawn(process, [weak = weak_from_this()](exit_status status) {
     if (auto s = weak.lock()) s->exited(status);
@@ -156,7 +147,7 @@ caf::error exec_stream::start(const exec_stream_request& request) {
     });
   }
   read_from(out_, std::move(out.first), events_.out);
-  read_from(err_, std::move(err.first), events_.err);
+  read_from(err_, std::move(err.first), [raw = this](std::string_view bytes) { raw->take_errors(bytes); });
   return {};
 }
 
@@ -242,6 +233,26 @@ void exec_stream::stream_ended() {
   end_if_done();
 }
 
+/// A runtime that cannot start the command says so on the stderr that the command would have had, and in its
+/// log. The client is told once: what begins like that is held back until the end shows whose it was.
+void exec_stream::take_errors(std::string_view bytes) {
+  if (!judged_) {
+    held_ += bytes;
+    auto same = std::min(held_.size(), runtime_words.size());
+    if (held_.size() <= held_limit
+        && std::string_view{held_}.substr(0, same) == runtime_words.substr(0, same))
+      return;
+    return let_errors_go();
+  }
+  if (events_.err) events_.err(bytes);
+}
+
+void exec_stream::let_errors_go() {
+  judged_ = true;
+  auto bytes = std::exchange(held_, {});
+  if (!bytes.empty() && events_.err) events_.err(bytes);
+}
+
 void exec_stream::arm_linger() {
   heard_ = false;
   linger_timer_ = loop_.after(linger, [weak = weak_from_this()] {
@@ -261,9 +272,10 @@ void exec_stream::end_if_done() {
     return;
   }
   auto keep = shared_from_this();
-  auto ended = std::move(events_.ended);
   int code = status_.shell_code();
   auto why = code != 0 ? exec_error(errors_) : std::string{};
+  if (why.empty()) let_errors_go();
+  auto ended = std::move(events_.ended);
   close();
   if (!ended) return;
   if (!why.empty()) return ended(make_error(errc::container_start, why));

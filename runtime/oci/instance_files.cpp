@@ -167,6 +167,8 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
   instance.stdin_ = request.spec.stdin_;
   instance.stdin_once = request.spec.stdin_once;
   instance.stop_signal = signal_number(image.config.stop_signal, SIGTERM);
+  if (auto& own = request.spec.lifecycle_; own && !own->stop_signal.empty())
+    instance.stop_signal = signal_number(own->stop_signal, instance.stop_signal);
   instance.termination_policy = request.spec.termination_message_policy;
   auto logs = log_directory(settings, sandbox.pod_namespace, sandbox.pod_name, sandbox.pod_uid) + "/"
               + request.key.name;
@@ -196,6 +198,7 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
     places.net_ns = pod.net_ns;
     places.uts_ns = pod.uts_ns;
   }
+  if (sandbox.shared_pid) places.pid_ns = pod.pid_ns;
   if (!sandbox.host_ipc) {
     places.ipc_ns = pod.ipc_ns;
     places.shm = pod.shm;

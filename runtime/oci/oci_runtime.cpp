@@ -2,12 +2,12 @@
 
 #include "runtime/oci/log_rotation.hpp"
 #include "runtime/oci/oci_runtime_impl.hpp"
+#include "runtime/oci/pod_init.hpp"
 #include "runtime/oci/small_files.hpp"
 #include "runtime/process/process_tree.hpp"
 #include "runtime/process/spawn.hpp"
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/inotify.h>
@@ -129,13 +129,7 @@ caf::error oci_runtime::impl::choose_program() {
   if (!runs(settings.conmon))
     return make_error(errc::unavailable, settings.conmon + " is missing: install the package conmon");
   bool hybrid = cgroups->kind() == cgroup_tree::layout::hybrid;
-  if (settings.hybrid_helper.empty()) {
-    char self[PATH_MAX] = {};
-    if (::readlink("/proc/self/exe", self, sizeof self - 1) > 0)
-      settings.hybrid_helper = fs::path{self}.parent_path() / "podium-hybrid-cgroup";
-    // A program that embeds podium lies elsewhere than podium's own.
-    if (!runs(settings.hybrid_helper)) settings.hybrid_helper = find_program("podium-hybrid-cgroup");
-  }
+  if (settings.hybrid_helper.empty()) settings.hybrid_helper = find_helper("podium-hybrid-cgroup");
   if (runs(settings.crun) && (!hybrid || runs(settings.hybrid_helper))) {
     program = {settings.crun, hybrid ? settings.hybrid_helper : settings.crun, "crun"};
     return {};
@@ -239,7 +233,7 @@ std::set<std::string> oci_runtime::images_in_use() const {
   for (auto& [uid, pod] : impl_->pods)
     for (auto& [name, attempts] : pod.containers)
       for (auto& [number, c] : attempts)
-        ids.insert(c->file.image_id);
+        if (auto image = impl_->images(c->file.image_id)) ids.insert((*image)->id);
   return ids;
 }
 

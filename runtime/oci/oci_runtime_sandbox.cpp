@@ -49,11 +49,9 @@ void oci_runtime::ask(const create_sandbox& request, answer<sandbox_info> done) 
   f.host_network = request.host_network;
   f.host_ipc = request.host_ipc;
   f.host_pid = request.host_pid;
+  f.shared_pid = request.share_process_namespace;
   f.created_ns = wall_ns();
   f.ports = request.ports;
-  if (request.share_process_namespace)
-    return impl_->sandbox_failed(
-        request.pod_uid, make_error(errc::container_config, "shareProcessNamespace is not supported"));
   auto self = impl_;
   auto named = request;
   named.hostname = f.hostname;
@@ -100,7 +98,8 @@ void oci_runtime::impl::sandbox_addressed(const create_sandbox& request, caf::ex
   if (!ip) return sandbox_failed(request.pod_uid, std::move(ip.error()));
   i->second.file.ip = *ip;
   auto self = shared_from_this();
-  in_pool([self, file = i->second.file] { return finish_sandbox(self->settings, file); },
+  in_pool([self, request,
+           file = i->second.file] { return finish_sandbox(self->settings, *self->cgroups, request, file); },
           [self, uid = request.pod_uid](caf::error failed) {
             if (failed) return self->sandbox_failed(uid, std::move(failed));
             auto& pod = self->pods[uid];

@@ -17,6 +17,8 @@ struct oci_settings {
   /// podium-hybrid-cgroup, needed for crun on a hybrid hierarchy; empty: looked for beside this program, then
   /// in its PATH.
   std::string hybrid_helper;
+  /// podium-pod-init, needed for shareProcessNamespace; empty: looked for likewise, when it is needed.
+  std::string pod_init;
   int64_t log_max_bytes = 10 << 20; ///< a log is rotated beyond this size
   int log_max_files = 5;
   std::chrono::nanoseconds start_timeout{std::chrono::minutes{2}}; ///< for the runtime's create and start

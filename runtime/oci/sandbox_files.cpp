@@ -1,6 +1,8 @@
 #include "runtime/oci/sandbox_files.hpp"
 
 #include "core/error.hpp"
+#include "runtime/oci/pod_files.hpp"
+#include "runtime/oci/pod_init.hpp"
 #include "runtime/oci/small_files.hpp"
 #include "runtime/process/unique_fd.hpp"
 #include "runtime/volume/mount_points.hpp"
@@ -85,6 +87,7 @@ sandbox_paths paths_of(const oci_settings& settings, const std::string& pod_uid)
   p.net_ns = p.ns + "/net";
   p.ipc_ns = p.ns + "/ipc";
   p.uts_ns = p.ns + "/uts";
+  p.pid_ns = p.ns + "/pid";
   p.shm = p.directory + "/shm";
   p.hosts = p.directory + "/hosts";
   p.hostname = p.directory + "/hostname";
@@ -144,20 +147,17 @@ caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups
   return cgroups.create(p.cgroup, {request.cpu_shares, request.cpu_quota_us, request.memory_limit_bytes});
 }
 
-caf::error finish_sandbox(const oci_settings& settings, const sandbox_file& sandbox) {
+caf::error finish_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                          const create_sandbox& request, const sandbox_file& sandbox) {
   auto p = paths_of(settings, sandbox.pod_uid);
-  std::string hosts;
-  if (sandbox.host_network) {
-    hosts = read_small_file("/etc/hosts");
-  } else {
-    hosts =
-        "# Made by podium for this pod.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-        "fe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
-    if (!sandbox.ip.empty()) hosts += sandbox.ip + "\t" + sandbox.hostname + "\n";
-  }
-  if (auto failed = replace_file(p.hosts, hosts)) return failed;
+  if (request.share_process_namespace)
+    if (auto failed = start_pod_init(settings, cgroups, request)) return failed;
+  if (auto failed = replace_file(p.hosts, hosts_text(request, sandbox.ip, read_small_file("/etc/hosts"))))
+    return failed;
   if (auto failed = replace_file(p.hostname, sandbox.hostname + "\n")) return failed;
-  if (auto failed = replace_file(p.resolv_conf, read_small_file("/etc/resolv.conf"))) return failed;
+  if (auto failed =
+          replace_file(p.resolv_conf, resolv_conf_text(request.dns, read_small_file("/etc/resolv.conf"))))
+    return failed;
   return replace_file(p.record, boost::json::serialize(to_json(sandbox)), 0600);
 }
 
@@ -167,6 +167,7 @@ caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgro
   unpin(p.net_ns);
   unpin(p.ipc_ns);
   unpin(p.uts_ns);
+  unpin(p.pid_ns);
   while (::umount2(p.shm.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
   for (auto* path : {&p.ns, &p.shm, &p.hosts, &p.hostname, &p.resolv_conf})

@@ -13,17 +13,18 @@ namespace podium {
 struct sandbox_file {
   std::string id; ///< empty once the sandbox is gone and only its containers' records are left
   std::string pod_uid, pod_name, pod_namespace, hostname, ip, boot_id;
-  bool host_network = false, host_ipc = false, host_pid = false;
+  bool host_network = false, host_ipc = false, host_pid = false, shared_pid = false;
   int64_t created_ns = 0; ///< since 1970
   std::vector<port_mapping> ports;
 };
 BOOST_DESCRIBE_STRUCT(sandbox_file, (),
                       (id, pod_uid, pod_name, pod_namespace, hostname, ip, boot_id, host_network, host_ipc,
-                       host_pid, created_ns, ports))
+                       host_pid, shared_pid, created_ns, ports))
 
 /// Paths of one pod.
 struct sandbox_paths {
-  std::string directory, ns, net_ns, ipc_ns, uts_ns, shm, hosts, hostname, resolv_conf, record, logs, cgroup;
+  std::string directory, ns, net_ns, ipc_ns, uts_ns, pid_ns, shm, hosts, hostname, resolv_conf, record, logs,
+      cgroup;
 };
 sandbox_paths paths_of(const oci_settings& settings, const std::string& pod_uid);
 /// The pod's log directory, `<namespace>_<name>_<uid>`.
@@ -39,8 +40,10 @@ caf::error make_sandbox_directories(const oci_settings& settings, const std::str
 /// system calls. Idempotent. The files of /etc come with finish_sandbox(), once the address is known.
 caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
                         const create_sandbox& request);
-/// Writes /etc/hosts, /etc/hostname, /etc/resolv.conf and the record.
-caf::error finish_sandbox(const oci_settings& settings, const sandbox_file& sandbox);
+/// Starts the process that holds a shared process namespace, where the pod asks for one, and writes
+/// /etc/hosts, /etc/hostname, /etc/resolv.conf and the record.
+caf::error finish_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                          const create_sandbox& request, const sandbox_file& sandbox);
 /// Takes namespaces, mounts, cgroup and the files of /etc away; the containers' records and the sandbox's own
 /// stay. Best effort and idempotent; returns the first failure.
 caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,

@@ -107,7 +107,7 @@ json::array make_namespaces(const create_container& request, const host_facts& h
     result.push_back(std::move(entry));
   };
   add("mount", "");
-  if (!request.host_pid) add("pid", "");
+  if (!request.host_pid) add("pid", places.pid_ns); // without a path: one of the container's own
   if (!places.net_ns.empty()) add("network", places.net_ns);
   if (!places.ipc_ns.empty()) add("ipc", places.ipc_ns);
   if (!places.uts_ns.empty()) add("uts", places.uts_ns);

@@ -12,12 +12,12 @@ namespace podium {
 
 /// Where a container's surroundings are on the host.
 struct container_places {
-  std::string rootfs;                       ///< the mounted root file system
-  std::string cgroup;                       ///< "/podium/pod<uid>/<container id>"
-  std::string net_ns, ipc_ns, uts_ns;       ///< pinned namespaces of the pod; empty: the host's
-  std::string shm;                          ///< the pod's /dev/shm
-  std::string hosts, hostname, resolv_conf; ///< files of the pod, mounted at /etc/…
-  std::string termination_log;              ///< mounted at the container's terminationMessagePath
+  std::string rootfs;                         ///< the mounted root file system
+  std::string cgroup;                         ///< "/podium/pod<uid>/<container id>"
+  std::string net_ns, ipc_ns, uts_ns, pid_ns; ///< pinned namespaces of the pod; empty: the host's
+  std::string shm;                            ///< the pod's /dev/shm
+  std::string hosts, hostname, resolv_conf;   ///< files of the pod, mounted at /etc/…
+  std::string termination_log;                ///< mounted at the container's terminationMessagePath
 };
 
 /// The process's argument list by Kubernetes' rule: `command` replaces ENTRYPOINT and drops CMD, `args`

@@ -20,11 +20,24 @@ BOOST_AUTO_TEST_CASE(features_that_are_not_served) {
         row{R"({"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"c"}]})", ""},
         row{R"({"volumes":[{"name":"v","emptyDir":{}},{"name":"n","nfs":{}}],"containers":[{"name":"c"}]})",
             "spec.volumes[1].nfs"},
-        row{R"({"shareProcessNamespace":true,"containers":[]})", "spec.shareProcessNamespace"},
         row{R"({"shareProcessNamespace":false,"containers":[]})", ""},
         row{R"({"containers":[{"name":"a"},{"name":"b","env":[{"name":"X","valueFrom":{}}]}]})", ""},
         row{R"({"containers":[{"name":"a","livenessProbe":{"grpc":{"port":1}}}]})",
-            "spec.containers[0].livenessProbe.grpc"}}) {
+            "spec.containers[0].livenessProbe.grpc"},
+        row{R"({"os":{"name":"linux"},"hostUsers":true,"containers":[]})", ""},
+        row{R"({"os":{"name":"windows"},"containers":[]})", "OS field doesn't match node OS"},
+        row{R"({"hostUsers":false,"containers":[]})", "spec.hostUsers"},
+        row{R"({"runtimeClassName":"gvisor","containers":[]})", "spec.runtimeClassName"},
+        row{R"({"resourceClaims":[{"name":"gpu"}],"containers":[]})", "spec.resourceClaims"},
+        row{R"({"affinity":{"nodeAffinity":{}},"containers":[]})", ""},
+        row{R"({"affinity":{"podAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{}]}}})", ""},
+        row{R"({"affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{}]}}})",
+            "spec.affinity.podAffinity.required"},
+        row{R"({"affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{}]}}})",
+            "spec.affinity.podAntiAffinity.required"},
+        row{R"({"topologySpreadConstraints":[{"whenUnsatisfiable":"ScheduleAnyway"}]})", ""},
+        row{R"({"topologySpreadConstraints":[{"whenUnsatisfiable":"DoNotSchedule"}]})",
+            "spec.topologySpreadConstraints"}}) {
     auto fault = unsupported_feature({{"spec", boost::json::parse(r.spec)}});
     bool named = *r.path == 0 || fault.message.find(r.path) != std::string::npos;
     BOOST_TEST(named, r.spec);
@@ -61,7 +74,7 @@ BOOST_AUTO_TEST_CASE(sums_do_not_wrap) {
   auto ref = w.create(pod_manifest("p", {boost::json::object{{"name", "c"}}}));
   auto p = ref->as_pod();
   p.spec = spec;
-  auto sandbox = make_create_sandbox(*ref, p);
+  auto sandbox = make_create_sandbox(*ref, p, {});
   BOOST_TEST(sandbox.memory_limit_bytes == most);
   BOOST_TEST(sandbox.cpu_quota_us > 0);
   BOOST_TEST(sandbox.cpu_shares == 262'144);

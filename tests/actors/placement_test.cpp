@@ -277,4 +277,42 @@ BOOST_AUTO_TEST_CASE(the_emptiest_node_wins_and_ties_are_drawn_from_the_seed) {
   BOOST_TEST(choose(pod_of(100, mi), nodes, 0, random).node == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(required_node_affinity) {
+  const std::map<std::string, std::string> labels{{"disk", "ssd"}, {"cores", "8"}};
+  auto matches = [&](const std::string& terms) {
+    auto pod = boost::json::parse(
+        R"({"spec":{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":)"
+        R"({"nodeSelectorTerms":)"
+        + terms + "}}}}}");
+    return node_affinity_of(pod).matches("n1", labels);
+  };
+  auto one = [&](const std::string& key, const std::string& op, const std::string& values) {
+    return matches(R"([{"matchExpressions":[{"key":")" + key + R"(","operator":")" + op + R"(","values":)"
+                   + values + "}]}]");
+  };
+  struct row {
+    const char *key, *op, *values;
+    bool met;
+  };
+  for (auto& r : {row{"disk", "In", R"(["hdd","ssd"])", true}, row{"disk", "In", R"(["hdd"])", false},
+                  row{"zone", "In", R"(["a"])", false}, row{"disk", "NotIn", R"(["ssd"])", false},
+                  row{"disk", "NotIn", R"(["hdd"])", true}, row{"zone", "NotIn", R"(["a"])", true},
+                  row{"disk", "Exists", "[]", true}, row{"zone", "Exists", "[]", false},
+                  row{"disk", "DoesNotExist", "[]", false}, row{"zone", "DoesNotExist", "[]", true},
+                  row{"cores", "Gt", R"(["7"])", true}, row{"cores", "Gt", R"(["8"])", false},
+                  row{"cores", "Lt", R"(["9"])", true}, row{"cores", "Lt", R"(["8"])", false},
+                  row{"disk", "Gt", R"(["1"])", false}, row{"zone", "Lt", R"(["1"])", false},
+                  row{"cores", "Gt", R"(["x"])", false}, row{"disk", "Like", R"(["ssd"])", false}})
+    BOOST_TEST(one(r.key, r.op, r.values) == r.met, r.key << ' ' << r.op << ' ' << r.values);
+  BOOST_TEST(matches(R"([{"matchFields":[{"key":"metadata.name","operator":"In","values":["n1"]}]}])"));
+  BOOST_TEST(!matches(R"([{"matchFields":[{"key":"metadata.name","operator":"NotIn","values":["n1"]}]}])"));
+  BOOST_TEST(!matches("[{}]")); // a term that says nothing means no node
+  BOOST_TEST(!matches("[]"));
+  // Terms are alternatives, what stands in one is not.
+  BOOST_TEST(matches(R"([{},{"matchExpressions":[{"key":"disk","operator":"Exists"}]}])"));
+  BOOST_TEST(!matches(R"([{"matchExpressions":[{"key":"disk","operator":"Exists"}],
+                           "matchFields":[{"key":"metadata.name","operator":"In","values":["n2"]}]}])"));
+  BOOST_TEST(node_affinity_of(boost::json::parse(R"({"spec":{}})")).matches("n1", labels));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -180,4 +180,24 @@ BOOST_AUTO_TEST_CASE(a_sandbox_that_lost_its_network_is_made_anew_with_all_in_it
   w.check_invariants();
 }
 
+BOOST_AUTO_TEST_CASE(a_node_that_is_deleted_registers_again_at_once_and_keeps_its_pods) {
+  node_world w;
+  w.start_node();
+  w.create(pod_manifest("p", {boost::json::object{{"name", "c"}}}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 30s));
+  auto node = [&] { return w.view->snapshot("nodes")->find("", "node"); };
+  for (int i = 0; i < 3; ++i) {
+    auto before = node()->uid();
+    delete_object request;
+    request.key = {"nodes", "", "node"};
+    BOOST_REQUIRE(w.sim.ask<delete_result>(w.registry, request));
+    BOOST_TEST(w.wait([&] { return node() && node()->uid() != before; }, 1s));
+  }
+  BOOST_TEST(w.phase("p") == "Running");
+  BOOST_TEST(w.events_with("Starting") == 1u);
+  BOOST_TEST(w.world->history(w.sim.now()).of(sim_event_kind::started, "c").size() == 1u);
+  w.remove("p", 0);
+  BOOST_TEST(w.wait([&] { return !w.get("p"); }, 30s));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

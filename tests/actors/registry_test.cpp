@@ -47,6 +47,7 @@ BOOST_AUTO_TEST_CASE(dry_runs_leave_nothing) {
   auto before = view->resource_version();
   auto made = call<object_ref>(create_object{pod_key("dry"), make_document(pod_document("dry")), true});
   BOOST_TEST(at(*made.value, "/metadata/uid").size() == 36u);
+  BOOST_TEST(at(*made.value, "/metadata/resourceVersion") == "");
   BOOST_TEST(!find(pod_key("dry")));
   create(pod_key("web"), pod_document("web"));
   auto gone = call<delete_result>(delete_object{pod_key("web"), -1, "", 0, "", true});

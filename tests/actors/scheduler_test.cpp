@@ -293,4 +293,39 @@ BOOST_AUTO_TEST_CASE(back_off_doubles_to_ten_seconds) {
   BOOST_TEST(seconds == expected, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(affinity_to_nodes_is_kept_and_gates_hold) {
+  node("n1", "4");
+  node("n2", "4");
+  auto to = [](const char* name) -> json::object {
+    return {{"affinity",
+             {{"nodeAffinity",
+               {{"requiredDuringSchedulingIgnoredDuringExecution",
+                 {{"nodeSelectorTerms",
+                   {{{"matchFields",
+                      {{{"key", "metadata.name"}, {"operator", "In"}, {"values", {name}}}}}}}}}}}}}}};
+  };
+  for (int i = 0; i < 4; ++i)
+    pod("p" + std::to_string(i), "10m", to("n2"));
+  for (int i = 0; i < 4; ++i)
+    BOOST_TEST(where("p" + std::to_string(i)) == "n2");
+  pod("nowhere", "10m", to("n3"));
+  BOOST_TEST(where("nowhere") == "");
+  BOOST_TEST(condition("nowhere", "message").find("2 node(s) didn't match Pod's node affinity/selector")
+             != std::string::npos);
+  node("n3", "4");
+  run_for(15s);
+  BOOST_TEST(where("nowhere") == "n3");
+
+  json::object gates{{"schedulingGates", {{{"name", "example.com/wait"}}}}};
+  pod("gated", "10m", gates);
+  run_for(10min);
+  BOOST_TEST(where("gated") == "");
+  BOOST_TEST(condition("gated", "reason") == "SchedulingGated");
+  auto document = find(pod_key("gated"))->document();
+  document.at("spec").as_object().erase("schedulingGates");
+  update(pod_key("gated"), document);
+  run_for(1s);
+  BOOST_TEST(where("gated") != "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

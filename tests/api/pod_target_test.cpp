@@ -56,4 +56,17 @@ BOOST_AUTO_TEST_CASE(the_log_is_of_the_instance_that_the_status_shows) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(nothing_enters_a_pod_that_has_ended) {
+  pod p;
+  p.metadata.name = "p";
+  p.spec.node_name = "n";
+  p.status.phase = "Running";
+  BOOST_TEST(!check_runs(p, "attach"));
+  p.status.phase = "Failed";
+  auto f = check_runs(p, "attach");
+  BOOST_REQUIRE(f);
+  BOOST_TEST(std::string(f->status.body.at("message").as_string())
+             == "cannot attach a container in a completed pod; current phase is Failed");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -325,6 +325,8 @@ class Patch(Base):
         self.assertEqual("busybox:3", self.image("json-patched"))
         failed = self.patch("json-patched", [{"op": "test", "path": "/spec/containers/0/name", "value": "x"}], "--type=json", check=False)
         self.assertEqual(1, failed.code)
+        self.assertIn("The request is invalid: the server rejected our request due to an error in our request", failed.err)
+        self.assertIn("the test of /spec/containers/0/name failed", failed.err)
 
     def test_dry_run(self):
         self.created("dry-patched")

@@ -1,6 +1,7 @@
 """The daemon's own life: killed, stopped, asked to end, alone and side by side, without room on its disk."""
 import contextlib
 import os
+import pathlib
 import re
 import select
 import signal
@@ -131,7 +132,12 @@ class Stopped(LifeCase):
         daemon = self.daemon("down").start()
         daemon.create(*[pod(f"ends-{number}") for number in range(3)])
         uids = [daemon.wait_running(f"ends-{number}")["metadata"]["uid"] for number in range(3)]
+        cgroups = [path.parent for uid in uids for path in pathlib.Path("/sys/fs/cgroup").glob(f"**/pod{uid}")]
+        self.assertNotEqual([], cgroups)
+        daemon.kill()
+        daemon.start()
         self.assertEqual(0, daemon.down())
+        self.assertEqual([], [path for path in cgroups if path.exists()], "the daemon's own cgroup is left")
         self.assertFalse(daemon.alive())
         self.assert_none_left(daemon, uids)
         daemon.start()
@@ -425,6 +431,11 @@ class CommandLine(unittest.TestCase):
         out = self.run_podium("--help").stdout
         for command in ("up", "down", "settings", "version"):
             self.assertIn(command, out)
+
+    def test_an_option_before_the_command_is_told_its_place(self):
+        run = self.run_podium("--data-dir", "/nowhere", "user", "jane")
+        self.assertEqual(2, run.returncode)
+        self.assertIn("options go after the command: podium COMMAND --data-dir", run.stderr)
 
     def test_the_examples_are_what_the_schema_allows(self):
         daemon = Daemon("examples")

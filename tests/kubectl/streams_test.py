@@ -180,6 +180,7 @@ class Exec(ExecCase):
         answer = self.kubectl("exec", "box", "-c", "main", "--", "no-such-command", check=False)
         self.assertNotEqual(0, answer.code)
         self.assertIn("no-such-command", answer.err)
+        self.assertEqual(1, len(answer.err.strip().splitlines()), answer.err)
 
     def test_a_terminal(self):
         """exec -it on a pty: what is typed is echoed, the size arrives, and the exit code comes back."""

@@ -127,7 +127,9 @@ BOOST_AUTO_TEST_CASE(handshakes_are_timed_and_rubbish_is_dropped) {
   plain.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   BOOST_TEST(silent.rest() == "");
   rubbish.rest();
-  plain.rest();
+  auto told = plain.rest();
+  BOOST_TEST(told.starts_with("HTTP/1.0 400 Bad Request\r\n"), told);
+  BOOST_TEST(told.ends_with("Client sent an HTTP request to an HTTPS server.\n"), told);
   auto r = f.who({});
   BOOST_TEST(static_cast<bool>(r));
 }

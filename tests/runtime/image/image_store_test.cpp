@@ -250,6 +250,13 @@ BOOST_AUTO_TEST_CASE(sources_and_commands) {
   BOOST_REQUIRE(sources.size() == 2u);
   BOOST_TEST(sources[1].location == "docker.io");
   BOOST_TEST(sources_for(s, "ghcr.io").size() == 1u);
+  // Only what stays on this machine may be plain HTTP unasked.
+  for (auto* host : {"localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000"})
+    BOOST_TEST(!sources_for(s, host).at(0).tls_verify, host);
+  for (auto* host : {"ghcr.io", "localhost.example", "128.0.0.1:5000", "127.0.0.1.example", "[::2]:5000"})
+    BOOST_TEST(sources_for(s, host).at(0).tls_verify, host);
+  s.registries["own:5000"] = {.mirrors = {{.location = "http://own:5000", .tls_verify = false}}};
+  BOOST_TEST(sources_for(s, "own:5000").size() == 1u);
   auto ref = *parse_image_reference("busybox:1@sha256:" + std::string(64, 'a'));
   auto argv = skopeo_copy_command(s, sources[0], ref, "", "/s/tmp/x", "/s/blobs", "/auth");
   std::vector<std::string> expected{"skopeo",

@@ -181,6 +181,28 @@ BOOST_AUTO_TEST_CASE(bounds_hold) {
   BOOST_TEST(!unpacked({file(deep + "x")}).result);
 }
 
+BOOST_AUTO_TEST_CASE(long_names_and_holes_are_kept) {
+  std::string deep;
+  for (int i = 0; i < 20; ++i)
+    deep += std::string(100, static_cast<char>('a' + i)) + "/";
+  unpacked u{{file(deep + std::string(255, 'n')), soft("link", deep + "target"),
+              hard("same", deep + std::string(255, 'n'))}};
+  BOOST_REQUIRE_MESSAGE(u.result, u.why());
+  BOOST_TEST(slurp(u.diff / deep / std::string(255, 'n')) == "x");
+  BOOST_TEST(slurp(u.diff / "same") == "x");
+  BOOST_TEST(fs::read_symlink(u.diff / "link") == deep + "target");
+  BOOST_TEST(!unpacked({file(std::string(256, 'n'))}).result);
+  // Made by GNU tar of a file with a hole of 64 KiB.
+  for (auto* kind : {"sparse-gnu", "sparse-posix"}) {
+    unpacked sparse{slurp(fs::path{PODIUM_SOURCE_DIR} / "tests/fuzz/corpus/layer_fuzz" / kind)};
+    BOOST_REQUIRE_MESSAGE(sparse.result, sparse.why());
+    auto st = sparse.look("sparse");
+    BOOST_TEST(st.st_size == 65'539);
+    BOOST_TEST(st.st_blocks * 512 < 32'768);
+    BOOST_TEST(slurp(sparse.diff / "sparse") == std::string(65'536, '\0') + "end");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(says_what_is_corrupt) {
   auto good = make_tar({file("a", std::string(100'000, 'a')), file("b")}, true);
   auto digest = digest_of(good);

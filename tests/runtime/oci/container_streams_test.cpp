@@ -118,6 +118,14 @@ BOOST_AUTO_TEST_CASE(exec_with_pipes) {
   BOOST_TEST_MESSAGE(message_of(missing.end->error()));
   BOOST_TEST(message_of(missing.end->error()).find("executable file not found in $PATH")
              != std::string::npos);
+  BOOST_TEST(missing.err == ""); // said once
+  drop(s);
+  recorder alike;
+  s = exec_stream("s1", {{"sh", "-c", "printf 'executable file `x' >&2; printf y >&2; exit 4"}, false, false},
+                  alike);
+  BOOST_TEST(alike.ends());
+  BOOST_TEST(alike.code() == 4);
+  BOOST_TEST(alike.err == "executable file `xy"); // the command's own words are its own
   drop(s);
 }
 
