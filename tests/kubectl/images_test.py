@@ -225,7 +225,7 @@ class Killed(RegistryTest):
         self.daemon.start()
         self.registry.gate.open.set()
         self.assertEqual(0, status_of(self.daemon.wait_running("killed"))["restartCount"])
-        self.assertEqual([], [name for name in os.listdir(self.daemon.data / "images/tmp") if name.startswith(("auth-", "pull-0"))])
+        self.assertEqual([], list((self.daemon.data / "images/tmp").glob("auth-*")))
 
 
 class Configuration(RegistryTest):
