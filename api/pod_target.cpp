@@ -33,9 +33,7 @@ bool has_container(const pod& p, std::string_view name) {
 
 outcome<std::string> choose_container(const pod& p, std::string_view wanted) {
   if (wanted.empty()) {
-    // Source: the log's and the attach's choice: one container of all that there are.
-    if (p.spec.containers.size() == 1 && p.spec.init_containers.empty()
-        && p.spec.ephemeral_containers.empty())
+    if (p.spec.containers.size() == 1)
       return p.spec.containers.front().name;
     auto text = "a container name must be specified for pod " + p.metadata.name
                 + ", choose one of: " + names_of(p.spec.containers);
