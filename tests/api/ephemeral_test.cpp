@@ -74,7 +74,8 @@ BOOST_AUTO_TEST_CASE(they_may_only_come) {
 
 BOOST_AUTO_TEST_CASE(discovery_names_them) {
   bool found = false;
-  for (auto& r : get("/api/v1").json().at("resources").as_array())
+  auto list = get("/api/v1").json();
+  for (auto& r : list.at("resources").as_array())
     if (r.at("name") == boost::json::value("pods/ephemeralcontainers")) {
       found = true;
       BOOST_TEST(boost::json::serialize(r.at("verbs")) == R"(["get","patch","update"])");
