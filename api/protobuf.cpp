@@ -165,7 +165,9 @@ void decoder::add(json::object& out, const schema_field& field, const raw_field&
                                                                                : std::move(v));
     return;
   }
-  bool empty_text = v.is_string() && v.get_string().empty();
+  // Of a claim it is a pointer in Go: there when somebody set it, and "" wishes for volumes without a class.
+  bool is_pointer = field.name == "storageClassName" && field.owner == "core.v1.PersistentVolumeClaimSpec";
+  bool empty_text = v.is_string() && v.get_string().empty() && !is_pointer;
   bool empty_message = v.is_object() && v.get_object().empty() && is_always_written(field);
   bool unset_number = field.name == "generation" && v == json::value(0);
   if (!v.is_null() && !empty_text && !empty_message && !unset_number) out[field.name] = std::move(v);
@@ -175,7 +177,8 @@ void decoder::add_map_entry(json::object& out, const schema_field& field, const 
   auto& map = out[field.name];
   if (!map.is_object()) map = json::object{};
   std::string key;
-  json::value entry = field.kind == value_kind::string ? json::value("") : json::value(nullptr);
+  bool is_text = field.kind == value_kind::string || field.kind == value_kind::bytes;
+  json::value entry = is_text ? json::value("") : json::value(nullptr);
   reader r{raw.bytes};
   while (auto part = r.next()) {
     if (part->number == 1) key = to_utf8(std::string{part->bytes});

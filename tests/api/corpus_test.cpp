@@ -92,9 +92,11 @@ json::value plain(const json::value& value, bool in_map) {
     json::object out;
     for (const auto& [key, inner] : *object) {
       bool is_text_map =
-          key == "labels" || key == "annotations" || key == "nodeSelector" || key == "matchLabels";
+          key == "labels" || key == "annotations" || key == "nodeSelector" || key == "matchLabels"
+          || key == "data" || key == "binaryData";
       auto kept = plain(inner, is_text_map);
-      bool empty_text = kept.is_string() && kept.get_string().empty() && !in_map;
+      bool is_pointer = key == "storageClassName"; // of claims: no class is another wish than none given
+      bool empty_text = kept.is_string() && kept.get_string().empty() && !in_map && !is_pointer;
       bool unset = key == "resources" && kept.is_object() && kept.get_object().empty();
       if (!empty_text && !unset && key != "managedFields") out.emplace(key, std::move(kept));
     }

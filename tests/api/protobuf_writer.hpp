@@ -2,6 +2,7 @@
 #pragma once
 #include "config/json_access.hpp"
 #include "config/schema.hpp"
+#include "core/base64.hpp"
 #include "core/time.hpp"
 
 #include <boost/json.hpp>
@@ -81,6 +82,8 @@ private:
     switch (field.kind) {
     case string:
       return put_text(out, field_number, value.as_string());
+    case bytes:
+      return put_text(out, field_number, *from_base64(value.as_string()));
     case boolean:
       return number(out, field_number, value.as_bool() ? 1 : 0);
     case int32:
