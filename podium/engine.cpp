@@ -367,8 +367,7 @@ void engine::impl::stop() {
                    caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(garbage),
                    caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(accounts),
                    caf::actor_cast<caf::actor>(collector), caf::actor_cast<caf::actor>(token_issuer),
-                   caf::actor_cast<caf::actor>(binder),
-                   caf::actor_cast<caf::actor>(recorder)})
+                   caf::actor_cast<caf::actor>(binder), caf::actor_cast<caf::actor>(recorder)})
     if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
   node = nullptr;
   scheduler = nullptr;
