@@ -166,6 +166,8 @@ void container::step() {
       ++operation_;
       busy_ = false;
     } else {
+      // The grace may have become shorter under a hook.
+      if (memory_.kill && !memory_.kill->signalled && running()) wake_at(memory_.kill->deadline.value);
       return report();
     }
   }

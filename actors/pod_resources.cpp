@@ -1,5 +1,7 @@
 #include "actors/pod_resources.hpp"
 
+#include "actors/container_kinds.hpp"
+
 #include "actors/pod_inputs.hpp"
 #include "core/cgroup_formulas.hpp"
 #include "core/quantity.hpp"
@@ -19,12 +21,19 @@ bool is_sidecar(const container_spec& c) {
   return c.restart_policy == "Always";
 }
 
-int64_t pod_request(const pod_spec& spec, const std::string& resource) {
+int64_t limit_of(const container_spec& c, const std::string& resource) {
+  return amount_of(c.resources.limits, resource);
+}
+
+/// What a pod has at its peak: all regular containers and sidecars, or an init container beside the sidecars
+/// before it.
+int64_t pod_peak(const pod_spec& spec, const std::string& resource,
+                 int64_t (*amount)(const container_spec&, const std::string&)) {
   int64_t regular = 0, sidecars = 0, init_peak = 0;
   for (auto& c : spec.containers)
-    regular = saturating_add(regular, request_of(c, resource));
+    regular = saturating_add(regular, amount(c, resource));
   for (auto& c : spec.init_containers) {
-    auto step = saturating_add(sidecars, request_of(c, resource));
+    auto step = saturating_add(sidecars, amount(c, resource));
     if (is_sidecar(c)) sidecars = step;
     init_peak = std::max(init_peak, step);
   }
@@ -73,7 +82,7 @@ int64_t amount_of(const quantity_map& resources, const std::string& resource) {
 }
 
 resource_amounts pod_requests_of(const pod_spec& spec) {
-  return {pod_request(spec, "cpu"), pod_request(spec, "memory")};
+  return {pod_peak(spec, "cpu", request_of), pod_peak(spec, "memory", request_of)};
 }
 
 std::string qos_class_of(const pod_spec& spec) {
@@ -140,22 +149,21 @@ create_sandbox make_create_sandbox(const object& ref, const pod& pod, const node
   out.host_ipc = spec.host_ipc;
   out.share_process_namespace = spec.share_process_namespace.value_or(false);
   bool all_cpu = true, all_memory = true;
-  int64_t cpu_limit = 0, memory_limit = 0;
-  for (auto& c : spec.containers) {
-    for (auto& p : c.ports)
-      if (p.host_port > 0)
-        out.ports.push_back(
-            {p.protocol.empty() ? "TCP" : p.protocol, p.host_ip, p.host_port, p.container_port});
-    auto cpu = amount_of(c.resources.limits, "cpu"), memory = amount_of(c.resources.limits, "memory");
-    cpu_limit = saturating_add(cpu_limit, cpu);
-    memory_limit = saturating_add(memory_limit, memory);
-    all_cpu = all_cpu && cpu > 0;
-    all_memory = all_memory && memory > 0;
-  }
+  for (auto* list : {&spec.init_containers, &spec.containers})
+    for (auto& c : *list) {
+      all_cpu = all_cpu && limit_of(c, "cpu") > 0;
+      all_memory = all_memory && limit_of(c, "memory") > 0;
+      // Init containers have no ports of the node's, but for those that run beside the others.
+      if (list == &spec.init_containers && !is_sidecar(c)) continue;
+      for (auto& p : c.ports)
+        if (p.host_port > 0)
+          out.ports.push_back(
+              {p.protocol.empty() ? "TCP" : p.protocol, p.host_ip, p.host_port, p.container_port});
+    }
   // Source: the pod's cgroup is limited only where every container is.
   out.cpu_shares = cpu_shares_of(pod_requests_of(spec).cpu_millicores);
-  out.cpu_quota_us = all_cpu ? cpu_quota_of(cpu_limit) : 0;
-  out.memory_limit_bytes = all_memory ? memory_limit : 0;
+  out.cpu_quota_us = all_cpu ? cpu_quota_of(pod_peak(spec, "cpu", limit_of)) : 0;
+  out.memory_limit_bytes = all_memory ? pod_peak(spec, "memory", limit_of) : 0;
   return out;
 }
 
@@ -178,8 +186,15 @@ create_container make_create_container(const object& ref, const pod& pod, const 
   out.cpu_shares = cpu_shares_of(request_of(spec, "cpu"));
   out.cpu_quota_us = cpu_quota_of(amount_of(spec.resources.limits, "cpu"));
   out.memory_limit_bytes = amount_of(spec.resources.limits, "memory");
-  out.oom_score_adj =
-      oom_score_adj_of(qos_class_of(pod.spec), request_of(spec, "memory"), machine_memory_bytes);
+  auto qos = qos_class_of(pod.spec);
+  out.oom_score_adj = oom_score_adj_of(qos, request_of(spec, "memory"), machine_memory_bytes);
+  // A sidecar is not killed before the containers that it serves. Source: pod-semantics §6.
+  if (find_container(pod.spec, spec.name).kind == container_kind::sidecar && !pod.spec.containers.empty()) {
+    auto least = request_of(pod.spec.containers.front(), "memory");
+    for (auto& c : pod.spec.containers)
+      least = std::min(least, request_of(c, "memory"));
+    out.oom_score_adj = std::min(out.oom_score_adj, oom_score_adj_of(qos, least, machine_memory_bytes));
+  }
   return out;
 }
 

@@ -91,20 +91,27 @@ bool summarise_init(const pod& p, pod_summary& out, restart_count& sidecars) {
 
 void summarise_containers(const pod& p, pod_summary& out) {
   bool has_running = false;
+  std::string error;
   auto& statuses = p.status.container_statuses;
   for (auto c = statuses.rbegin(); c != statuses.rend(); ++c) { // the first container has the last word
     out.restarts.add(*c);
     if (c->state.waiting && !c->state.waiting->reason.empty())
-      out.reason = c->state.waiting->reason;
-    else if (c->state.terminated)
+      error = out.reason = c->state.waiting->reason;
+    else if (c->state.terminated) {
       out.reason = ended_reason(*c->state.terminated);
-    else if (c->ready && c->state.running) {
+      if (c->state.terminated->exit_code != 0) error = out.reason;
+    } else if (c->ready && c->state.running) {
       has_running = true;
       ++out.ready;
     }
   }
-  if (out.reason == "Completed" && has_running)
-    out.reason = condition_true(p, "Ready") ? "Running" : "NotReady";
+  if (out.reason != "Completed") return;
+  if (has_running && condition_true(p, "Ready"))
+    out.reason = "Running";
+  else if (!error.empty())
+    out.reason = error;
+  else if (has_running)
+    out.reason = "NotReady";
 }
 
 pod_summary summarise(const pod& p) {

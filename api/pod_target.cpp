@@ -11,7 +11,8 @@ std::string names_of(const std::vector<container_spec>& list) {
 }
 
 const container_status* status_of(const pod& p, const std::string& container) {
-  for (auto* list : {&p.status.container_statuses, &p.status.init_container_statuses})
+  for (auto* list : {&p.status.container_statuses, &p.status.init_container_statuses,
+                     &p.status.ephemeral_container_statuses})
     for (auto& s : *list)
       if (s.name.value == container) return &s;
   return nullptr;
@@ -22,7 +23,7 @@ std::string of_pod(const pod& p, const std::string& container) {
 }
 
 bool has_container(const pod& p, std::string_view name) {
-  for (auto* list : {&p.spec.containers, &p.spec.init_containers})
+  for (auto* list : {&p.spec.containers, &p.spec.init_containers, &p.spec.ephemeral_containers})
     for (auto& c : *list)
       if (c.name == name) return true;
   return false;
@@ -32,12 +33,14 @@ bool has_container(const pod& p, std::string_view name) {
 
 outcome<std::string> choose_container(const pod& p, std::string_view wanted) {
   if (wanted.empty()) {
-    if (p.spec.containers.size() == 1 && p.spec.init_containers.empty())
+    if (p.spec.containers.size() == 1)
       return p.spec.containers.front().name;
     auto text = "a container name must be specified for pod " + p.metadata.name
                 + ", choose one of: " + names_of(p.spec.containers);
     if (!p.spec.init_containers.empty())
       text += " or one of the init containers: " + names_of(p.spec.init_containers);
+    if (!p.spec.ephemeral_containers.empty())
+      text += " or one of the ephemeral containers: " + names_of(p.spec.ephemeral_containers);
     return bad_request(text);
   }
   if (!has_container(p, wanted))

@@ -22,6 +22,7 @@ std::vector<resource> make_rows() {
       .categories = {"all"},
       .subresources = {{"attach", subresource_kind::attach, v_create | v_get, "PodAttachOptions"},
                        {"binding", subresource_kind::binding, v_create, "Binding"},
+                       {"ephemeralcontainers", subresource_kind::ephemeralcontainers, status_verbs, ""},
                        {"eviction", subresource_kind::eviction, v_create, "Eviction", "policy", "v1"},
                        {"exec", subresource_kind::exec, v_create | v_get, "PodExecOptions"},
                        {"log", subresource_kind::log, v_get, ""},

@@ -47,7 +47,8 @@ enum class subresource_kind : uint8_t {
   finalize,
   portforward,
   eviction,
-  token
+  token,
+  ephemeralcontainers
 };
 
 struct subresource {

@@ -55,6 +55,7 @@ void serve_subresource(const call_ptr& c, std::string_view verb) {
     return serve_token(c);
   case subresource_kind::status:
   case subresource_kind::finalize:
+  case subresource_kind::ephemeralcontainers:
     if (verb == "get") return serve_get(c);
     return verb == "patch" ? serve_patch(c) : serve_update(c);
   }

@@ -133,6 +133,25 @@ std::string runtime_class_of(const json::value& pod) {
   return spec ? std::string{config::text_at(*spec, "runtimeClassName")} : std::string{};
 }
 
+/// Only the ephemeral containers count; the rest is the stored one. Source: podEphemeralContainersStrategy.
+std::optional<failure> check_debuggers(const call& c, const json::value& before, json::value& after) {
+  auto next = before.as_object();
+  auto* given = config::object_at(after, "spec");
+  auto* list = given ? given->if_contains("ephemeralContainers") : nullptr;
+  auto& spec = next["spec"].as_object();
+  if (list)
+    spec["ephemeralContainers"] = *list;
+  else
+    spec.erase("ephemeralContainers");
+  if (auto* managers = metadata_of(after.as_object()).if_contains("managedFields"))
+    metadata_of(next)["managedFields"] = *managers;
+  after = std::move(next);
+  config::apply_defaults(c.res().gvk(), after);
+  auto causes = config::validate_ephemeral_update(before, after);
+  if (causes.empty()) return {};
+  return invalid(c.res(), metadata_text(after.as_object(), "name"), causes);
+}
+
 } // namespace
 
 update_part part_of(const call& c) {
@@ -145,6 +164,8 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
   auto gvk = r.gvk();
   carry_identity(before.as_object(), after.as_object());
   auto& object = after.as_object();
+  if (c.to.sub && c.to.sub->kind == subresource_kind::ephemeralcontainers)
+    return check_debuggers(c, before, after);
   if (part == update_part::status) {
     // Only the status counts; the rest is the stored one, so it needs no second look.
     auto next = before.as_object();

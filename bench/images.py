@@ -28,6 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 class Table(e2e.Table):
     HEAD = ("what", "podium", "skopeo + umoci", "ratio", "budget")
 
+    def add(self, what, ours, peer="", ratio="", budget=""):
+        self.rows.append((what, ours, peer, ratio, budget))
+        print(f"  {what}: {ours}" + (f" | skopeo + umoci {peer} | ratio {ratio}" if peer else ""), flush=True)
+
 
 def layer(seed, files, mean_bytes):
     """A gzipped layer of files whose text compresses about threefold, the same ones for the same seed."""

@@ -91,6 +91,9 @@ field_causes validate_pod(const json::value& pod);
 /// and a negative grace period may change.
 field_causes validate_pod_update(const json::value& before, const json::value& after);
 
+/// A change of the ephemeral containers alone (the ephemeralcontainers subresource): they may only come.
+field_causes validate_ephemeral_update(const json::value& before, const json::value& after);
+
 /// What is served but deserves a word: the texts of Kubernetes' Warning headers for a pod. `before` is the
 /// stored version of an update, or null.
 std::vector<std::string> warnings_of(const group_version_kind& gvk, const json::value& object,

@@ -186,9 +186,29 @@ void validate_hooks_and_probes(const judged& container, const pod_facts& facts) 
     });
 }
 
+/// Source: validateContainerRestartPolicy.
+void validate_restart(const judged& container) {
+  if (container.has("restartPolicy")) container.choice("restartPolicy", {"Always", "OnFailure", "Never"});
+  const auto& rules = container.list("restartPolicyRules");
+  if (!rules.empty() && !container.has("restartPolicy"))
+    container.out().required(container.at("restartPolicy"),
+                             "must specify restartPolicy when restart rules are used");
+  if (rules.size() > 20)
+    return container.out().too_many(container.at("restartPolicyRules"), rules.size(), 20);
+  container.each("restartPolicyRules", [](const judged& rule, size_t) {
+    rule.choice("action", {"Restart", "RestartAllContainers"}, true);
+    if (!rule.has("exitCodes")) return rule.out().required(rule.at("exitCodes"), "must be specified");
+    rule.with("exitCodes", [](const judged& codes) {
+      codes.choice("operator", {"In", "NotIn"}, true);
+      if (auto count = codes.list("values").size(); count > 255)
+        codes.out().too_many(codes.at("values"), count, 255);
+    });
+  });
+}
+
 void validate_init_container(const judged& container, const pod_facts& facts) {
   validate_common(container, facts);
-  container.choice("restartPolicy", {"Always"});
+  validate_restart(container);
   if (container.text("restartPolicy") == "Always")
     validate_hooks_and_probes(container, facts);
   else
@@ -241,8 +261,7 @@ void validate_containers(const judged& spec, const pod_facts& facts) {
     validate_common(container, facts);
     unique_name(container);
     validate_hooks_and_probes(container, facts);
-    if (container.has("restartPolicy"))
-      container.forbidden("restartPolicy", "may not be set for non-init containers");
+    validate_restart(container);
   });
   std::set<std::string> host_ports;
   spec.each("containers",

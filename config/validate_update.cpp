@@ -169,4 +169,29 @@ field_causes validate_pod_update(const json::value& before, const json::value& a
   return out;
 }
 
+field_causes validate_ephemeral_update(const json::value& before, const json::value& after) {
+  field_causes out;
+  validate_metadata_update(before, after, out);
+  field_causes parts;
+  validate_pod_parts(after, parts);
+  for (const auto& cause : parts)
+    out.take(cause);
+  constexpr auto list = "ephemeralContainers";
+  const auto& now = list_at(part_of(after, "spec"), list);
+  for (const auto& old : list_at(part_of(before, "spec"), list)) {
+    auto name = std::string{text_at(old, "name")};
+    auto kept =
+        std::find_if(now.begin(), now.end(), [&](const auto& c) { return text_at(c, "name") == name; });
+    auto say = [&](const char* verb) {
+      out.forbidden("spec.ephemeralContainers",
+                    "existing ephemeral containers \"" + name + "\" may not be " + verb + "\n");
+    };
+    if (kept == now.end())
+      say("removed");
+    else if (*kept != old)
+      say("changed");
+  }
+  return out;
+}
+
 } // namespace podium::config

@@ -21,10 +21,10 @@ const api::resource* resource_of(const config::group_version_kind& gvk) {
 
 } // namespace
 
-cluster_client::cluster_client(caf::actor_system& system, env_ptr, registry_actor registry, node_actor node,
-                               std::shared_ptr<registry_view> view)
-    : system_(system), registry_(std::move(registry)), node_(std::move(node)), view_(std::move(view)),
-      shared_(std::make_shared<shared>()) {
+cluster_client::cluster_client(caf::actor_system& system, env_ptr env, registry_actor registry,
+                               node_actor node, std::shared_ptr<registry_view> view)
+    : system_(system), env_(std::move(env)), registry_(std::move(registry)), node_(std::move(node)),
+      view_(std::move(view)), shared_(std::make_shared<shared>()) {
   view_->on_publish([state = shared_, v = std::weak_ptr{view_}](const std::string& resource) {
     auto current = v.lock();
     std::lock_guard guard{state->mutex};

@@ -314,8 +314,8 @@ void engine::impl::watch_actors() {
   watch.watch(taints, "taint eviction");
   watch.watch(accounts, "service account controller");
   watch.watch(token_issuer, "token issuer");
-  watch.watch(binder, "volume binder");
   watch.watch(collector, "pod collector");
+  watch.watch(binder, "volume binder");
   watch.watch(node, "node");
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
@@ -376,8 +376,8 @@ void engine::impl::stop() {
   taints = nullptr;
   accounts = nullptr;
   token_issuer = nullptr;
-  binder = nullptr;
   collector = nullptr;
+  binder = nullptr;
   recorder = nullptr;
   if (client) client->stop();
   if (runtime) runtime->stop_actors();

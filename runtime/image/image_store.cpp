@@ -211,6 +211,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
     auto& source = job->sources[job->next_source];
     job->copied = files->temporary("pull");
     command what;
+    what.process.die_with_parent = true; // the next daemon begins with an empty tmp/
     what.process.argv = skopeo_copy_command(files->settings(), source, job->reference, layout_name,
                                             job->copied, files->blobs(), job->auth_file.string());
     what.process.env = current_environment({"TMPDIR", "REGISTRY_AUTH_FILE"});

@@ -12,6 +12,22 @@ void oci_runtime::ask(const exec_sync& request, answer<exec_result> done) {
   auto c = impl_->find_instance(request.key);
   if (!c || c->at != instance::step::running)
     return done(make_error(errc::not_found, "container " + request.key.name + " is not running"));
+  if (!request.once.empty()) {
+    auto& run = c->once[request.once];
+    if (run.told) return done(*run.told);
+    run.waiting.push_back(std::move(done));
+    if (run.waiting.size() > 1) return;
+    done = [c, name = request.once](caf::expected<exec_result> result) {
+      auto waiting = std::exchange(c->once[name].waiting, {});
+      // One that could not be run may be tried again.
+      if (result)
+        c->once[name].told = *result;
+      else
+        c->once.erase(name);
+      for (auto& who : waiting)
+        who(result);
+    };
+  }
   auto error_file = make_error_file();
   if (!error_file) return done(error_file.error());
   auto process =

@@ -27,6 +27,12 @@ struct instance {
   std::vector<oci_runtime::answer<container_exit>> on_exit;
   std::map<uint64_t, std::function<void()>> on_end; ///< by the id of when_ended()
   std::vector<std::function<void()>> on_stripped;
+  /// A command that is run only once (a hook), by its name.
+  struct once_run {
+    std::vector<oci_runtime::answer<exec_result>> waiting;
+    std::optional<exec_result> told;
+  };
+  std::map<std::string, once_run> once;
 };
 using instance_ptr = std::shared_ptr<instance>;
 

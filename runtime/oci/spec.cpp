@@ -221,6 +221,15 @@ caf::expected<json::object> make_oci_spec(const create_container& request, const
   json::object linux_part{{"cgroupsPath", places.cgroup},
                           {"namespaces", make_namespaces(request, host, places)},
                           {"resources", make_resources(request)}};
+  // Without it the runtime first cuts its whole copy of the host's mounts off.
+  auto asks_for = [&](const char* propagation) {
+    return std::any_of(request.mounts.begin(), request.mounts.end(),
+                       [&](auto& m) { return m.propagation == propagation; });
+  };
+  if (asks_for("Bidirectional"))
+    linux_part["rootfsPropagation"] = "rshared";
+  else if (asks_for("HostToContainer"))
+    linux_part["rootfsPropagation"] = "rslave";
   if (privileged) {
     linux_part["devices"] = make_devices(host);
   } else {

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,7 +37,7 @@ struct child_plan {
   int oom_fd = -1;
   char oom_text[12] = {};
   size_t oom_length = 0;
-  bool limit_files = false;
+  bool limit_files = false, die_with_parent = false;
   rlimit files{};
   int error = 0; // errno of what failed
 };
@@ -65,6 +66,7 @@ int child_main(void* argument) {
   for (int s = 1; s < NSIG; ++s)
     if (s != SIGKILL && s != SIGSTOP) ::sigaction(s, &standard, nullptr);
   ::setsid();
+  if (plan.die_with_parent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (plan.oom_length > 0) {
     int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -148,6 +150,7 @@ caf::expected<spawned_process> spawn_process(const spawn_request& request) {
   plan.cwd = request.cwd.empty() ? nullptr : request.cwd.c_str();
   plan.fds = fds.data();
   plan.fd_count = fds.size();
+  plan.die_with_parent = request.die_with_parent;
   if (request.oom_score_adj)
     plan.oom_length = static_cast<size_t>(std::snprintf(plan.oom_text, sizeof plan.oom_text, "%d",
                                                         std::clamp(*request.oom_score_adj, -1000, 1000)));

@@ -22,6 +22,7 @@ struct spawn_request {
   int stderr_fd = -1;
   /// Further descriptors: (number here, number there). Numbers there start at 3.
   std::vector<std::pair<int, int>> fds;
+  bool die_with_parent = false;      ///< killed when the thread that spawns it ends, however that ends
   std::optional<int> oom_score_adj;  ///< raised only; what the kernel refuses is ignored
   std::optional<uint64_t> max_files; ///< RLIMIT_NOFILE, soft and hard; clamped to this process's hard limit
 };

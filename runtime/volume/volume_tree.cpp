@@ -20,10 +20,13 @@ namespace {
 
 constexpr mode_t group_rw = 0660, group_dir = 02110;
 
+/// Of a tree that a pod has made. So many are some hundred megabytes by themselves, which are counted.
+constexpr size_t max_waiting_directories = 100'000;
+
 /// Calls `visit(directory fd, name, facts)` for everything below a root. One directory is open at a time:
 /// whoever nests thousands must not use up the descriptors of the node.
 using visitor = std::function<void(int directory, const char* name, const struct stat& facts)>;
-void walk(const std::string& root, const visitor& visit) {
+void walk(const std::string& root, const visitor& visit, size_t max_waiting = SIZE_MAX) {
   unique_fd top{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   struct stat base {};
   if (!top || ::fstat(top.get(), &base) != 0) return;
@@ -48,7 +51,8 @@ void walk(const std::string& root, const visitor& visit) {
           || facts.st_dev != base.st_dev)
         continue;
       visit(fd, entry->d_name, facts);
-      if (S_ISDIR(facts.st_mode)) waiting.push_back(path + "/" + entry->d_name);
+      if (S_ISDIR(facts.st_mode) && waiting.size() < max_waiting)
+        waiting.push_back(path + "/" + entry->d_name);
     }
   }
 }
@@ -83,10 +87,13 @@ caf::error give_to_group(const std::string& root, int64_t group, bool on_root_mi
 int64_t tree_bytes(const std::string& root) {
   int64_t sum = 0;
   std::set<ino_t> linked;
-  walk(root, [&](int, const char*, const struct stat& facts) {
-    if (facts.st_nlink > 1 && !S_ISDIR(facts.st_mode) && !linked.insert(facts.st_ino).second) return;
-    sum += static_cast<int64_t>(facts.st_blocks) * 512;
-  });
+  walk(
+      root,
+      [&](int, const char*, const struct stat& facts) {
+        if (facts.st_nlink > 1 && !S_ISDIR(facts.st_mode) && !linked.insert(facts.st_ino).second) return;
+        sum += static_cast<int64_t>(facts.st_blocks) * 512;
+      },
+      max_waiting_directories);
   return sum;
 }
 

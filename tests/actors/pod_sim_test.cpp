@@ -123,8 +123,9 @@ BOOST_AUTO_TEST_CASE(liveness_exec_as_in_the_document) {
     told = told
            || (e.reason == "Killing"
                && e.message
-                      == "Container liveness failed liveness probe, will be restarted: 3 failures in a row; "
-                         "the stop signal, SIGKILL after 30s");
+                      == "Container liveness failed liveness probe, will be restarted: 3 failures in a row, "
+                         "the last: /tmp/healthy: No such file or directory; the stop signal, SIGKILL after "
+                         "30s");
   BOOST_TEST(told);
   w.check_invariants();
 }

@@ -16,10 +16,29 @@ boost::json::value probed_pod(const std::string& name) {
                        json_object{{"name", "d"}}});
 }
 
+/// The same with containers of every kind.
+boost::json::value full_pod(const std::string& name) {
+  auto out = probed_pod(name);
+  json_object startup{{"exec", {{"command", {"cat", "/tmp/healthy"}}}}, {"periodSeconds", 1}};
+  json_object hook{{"postStart", {{"exec", {{"command", {"warm"}}}}}}};
+  auto box = [](const char* container, json_object more = {}) {
+    more["name"] = container;
+    more["image"] = "busybox";
+    more["imagePullPolicy"] = "IfNotPresent";
+    return more;
+  };
+  auto side = box("side", {{"restartPolicy", "Always"}, {"startupProbe", startup}, {"lifecycle", hook}});
+  out.at("spec").as_object()["initContainers"] = {box("init"), side, box("later")};
+  return out;
+}
+
 void healthy(node_world& w) {
   sim_profile p;
   p.ports = {{8080}};
   w.world->set_profile("*", p);
+  p.runs = {{2s, 0}};
+  for (auto* c : {"init", "later"})
+    w.world->set_profile(c, p);
 }
 
 /// The pod runs, ready, with exactly one start of each container ever; then it goes, and nothing of it stays.
@@ -54,10 +73,15 @@ const std::vector<std::string> targets = {"node",
                                           "node/default/p/c/readiness",
                                           "runtime"};
 
-/// Breaks `target` at each of its first messages, in a world of its own each time; ends when that message
+const std::vector<std::string> targets_of_full_pod = {"node/default/p",      "node/default/p/init",
+                                                      "node/default/p/side", "node/default/p/later",
+                                                      "node/default/p/c",    "node/default/p/side/startup"};
+
+/// Breaks each target at each of its first messages, in a world of its own each time; ends when that message
 /// never comes.
-void break_everywhere(bool kill) {
-  for (auto& target : targets) {
+void break_everywhere(bool kill, const std::vector<std::string>& list,
+                      const std::function<boost::json::value(const std::string&)>& manifest) {
+  for (auto& target : list) {
     // These two have nobody above them here: they are made to throw, not killed.
     if (kill && (target == "node" || target == "runtime")) continue;
     uint64_t reached = 0;
@@ -68,8 +92,10 @@ void break_everywhere(bool kill) {
       w.sim.trace().sabotage(target, nth, kill);
       w.start_node();
       w.sim.run_ready();
-      w.create(probed_pod("p"));
+      w.create(manifest("p"));
       check_untouched(w, what);
+      for (auto* c : {"init", "side", "later"})
+        BOOST_TEST(w.times(sim_event_kind::started, c).size() <= 1u, what << ' ' << c);
       check_gone(w, what);
       if (!w.sim.trace().sabotaged()) break;
       reached = nth;
@@ -96,11 +122,19 @@ void restart_daemon(node_world& w) {
 BOOST_AUTO_TEST_SUITE(supervision)
 
 BOOST_AUTO_TEST_CASE(throws_at_every_message) {
-  break_everywhere(false);
+  break_everywhere(false, targets, probed_pod);
 }
 
 BOOST_AUTO_TEST_CASE(killed_at_every_message) {
-  break_everywhere(true);
+  break_everywhere(true, targets, probed_pod);
+}
+
+BOOST_AUTO_TEST_CASE(throws_at_every_message_with_init_containers_and_sidecars) {
+  break_everywhere(false, targets_of_full_pod, full_pod);
+}
+
+BOOST_AUTO_TEST_CASE(killed_at_every_message_with_init_containers_and_sidecars) {
+  break_everywhere(true, targets_of_full_pod, full_pod);
 }
 
 BOOST_AUTO_TEST_CASE(a_restarted_daemon_adopts_what_runs) {

@@ -3,10 +3,11 @@ import base64
 import json
 import os
 import re
-import time
+import select
 import unittest
 from pathlib import Path
 
+import leaks
 from harness import SLEEP, DaemonTest, container, deadline, pod, status_of, waiting_reason
 from image_registry import INDEX, MANIFEST, Registry, architecture
 
@@ -205,6 +206,26 @@ class Pull(RegistryTest):
         self.registry.push("hiding", "1", [{"d/a": "a\n", "d/b": "b\n", "gone": "x"}, {"d/.wh..wh..opq": "", "d/c": "c\n", ".wh.gone": ""}])
         self.create(self.image_pod("hiding", self.registry.image("hiding", "1"), script="ls /d; ls /gone 2>&1"))
         self.assertEqual("c\nls: /gone: No such file or directory\n", self.logs("hiding"))
+
+
+class Killed(RegistryTest):
+    def test_in_the_middle_of_a_pull(self):
+        self.registry.push("killed", "1", [{"data": "x" * 1000}])
+        self.registry.gate.close()
+        self.addCleanup(self.registry.gate.open.set)
+        self.create(self.image_pod("killed", self.registry.image("killed", "1")))
+        self.registry.gate.wait_held()
+        fetching = [pid for pid, arguments in leaks.processes_with(str(self.daemon.data)) if "skopeo" in arguments[0]]
+        self.assertEqual(1, len(fetching))
+        ended = os.pidfd_open(fetching[0])
+        self.addCleanup(os.close, ended)
+        self.daemon.kill()
+        # Nothing fetches for a daemon that is no more.
+        self.assertTrue(select.select([ended], [], [], deadline(30))[0])
+        self.daemon.start()
+        self.registry.gate.open.set()
+        self.assertEqual(0, status_of(self.daemon.wait_running("killed"))["restartCount"])
+        self.assertEqual([], list((self.daemon.data / "images/tmp").glob("auth-*")))
 
 
 class Configuration(RegistryTest):

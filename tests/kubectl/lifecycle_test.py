@@ -139,8 +139,9 @@ class Restarts(DaemonTest):
         self.assertEqual((0, 1), (terminated(done, "quick")["exitCode"], terminated(done, "slow")["exitCode"]))
 
     def test_a_signal(self):
-        self.create(pod("shot", container(script="kill -9 $$"), restartPolicy="Never"),
-                    pod("self-term", container(command=["sh", "-c", "sh -c 'kill -TERM $$'; exit $?"]), restartPolicy="Never"))
+        self.create(pod("shot", container(script="kill -9 $$$$"), restartPolicy="Never"),
+                    pod("self-term", container(command=["sh", "-c", "sh -c 'kill -TERM $$$$'; exit $?"]), restartPolicy="Never"))
+        # In a command $$ stands for one $, as $(NAME) for a variable's value.
         # PID 1 cannot be killed from inside; the shell goes on and ends with 0 there.
         self.daemon.wait_pod("shot", lambda p: phase(p) in ("Succeeded", "Failed"), what="ended")
         ended = self.daemon.wait_pod("self-term", lambda p: phase(p) == "Failed", what="Failed")

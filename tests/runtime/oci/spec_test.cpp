@@ -6,12 +6,41 @@
 #include "runtime/oci/log_format.hpp"
 #include "runtime/oci/signals.hpp"
 #include "runtime/oci/spec.hpp"
+#include "runtime/oci/spec_mounts.hpp"
 #include <boost/test/unit_test.hpp>
 
 using namespace podium;
 namespace json = boost::json;
 
 BOOST_AUTO_TEST_SUITE(oci_rules)
+
+BOOST_AUTO_TEST_CASE(volumes_are_bound_as_they_are_asked_for) {
+  create_container request;
+  request.mounts = {{"/src/a", "/a", "", true, false, ""},
+                    {"/src/b", "/b", "", true, true, "HostToContainer"},
+                    {"/src/c", "/c", "", false, false, "Bidirectional"},
+                    {"/src/hosts", "/etc/hosts", "", false, false, ""},
+                    {"/src/shm", "/dev/shm", "", false, false, "None"}};
+  container_places places;
+  places.hosts = "/pod/hosts";
+  auto text = [&](std::string_view destination) {
+    std::string out;
+    for (auto& m : make_mounts(request, places, false)) {
+      if (m.at("destination").as_string() != destination) continue;
+      out += std::string{m.at("source").as_string()};
+      for (auto& o : m.at("options").as_array())
+        out += " " + std::string{o.as_string()};
+      out += ";";
+    }
+    return out;
+  };
+  BOOST_TEST(text("/a") == "/src/a rbind rprivate ro;");
+  BOOST_TEST(text("/b") == "/src/b rbind rslave ro rro;");
+  BOOST_TEST(text("/c") == "/src/c rbind rshared rw;");
+  // What the pod mounts is there once, in place of the usual.
+  BOOST_TEST(text("/etc/hosts") == "/src/hosts rbind rprivate rw;");
+  BOOST_TEST(text("/dev/shm") == "/src/shm rbind rprivate rw;");
+}
 
 BOOST_AUTO_TEST_CASE(cpu_shares_and_quota) {
   struct row {
