@@ -33,8 +33,7 @@ bool has_container(const pod& p, std::string_view name) {
 
 outcome<std::string> choose_container(const pod& p, std::string_view wanted) {
   if (wanted.empty()) {
-    if (p.spec.containers.size() == 1)
-      return p.spec.containers.front().name;
+    if (p.spec.containers.size() == 1) return p.spec.containers.front().name;
     auto text = "a container name must be specified for pod " + p.metadata.name
                 + ", choose one of: " + names_of(p.spec.containers);
     if (!p.spec.init_containers.empty())

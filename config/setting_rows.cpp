@@ -152,7 +152,8 @@ const setting_row rows[] = {
      check_bridge},
     {"network.clusterDNS",
      PODIUM_TEXT(network.cluster_dns),
-     "Name servers of pods with dnsPolicy ClusterFirst, separated by commas; without any they use the node's.",
+     "Name servers of pods with dnsPolicy ClusterFirst, separated by commas; without any they use the "
+     "node's.",
      0,
      unit::none,
      {},

@@ -34,7 +34,8 @@ struct kill_memory {
   bool pre_stop_ran = false, signalled = false, grace_over = false;
   nano_time deadline;
 };
-BOOST_DESCRIBE_STRUCT(kill_memory, (), (reason, message, grace_seconds, pre_stop_ran, signalled, grace_over, deadline))
+BOOST_DESCRIBE_STRUCT(kill_memory, (),
+                      (reason, message, grace_seconds, pre_stop_ran, signalled, grace_over, deadline))
 
 /// One finished or running instance as the API shows it, to the nanosecond.
 struct instance_memory {

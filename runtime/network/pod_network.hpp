@@ -73,7 +73,9 @@ private:
   void submit(Work work, std::function<void(Result)> done) {
     auto result = std::make_shared<std::optional<Result>>();
     auto accepted = state_->queue.submit(
-        [w = state_->worker, result, work = std::move(work)] { result->emplace(result_of([&] { return Result(work(*w)); })); },
+        [w = state_->worker, result, work = std::move(work)] {
+          result->emplace(result_of([&] { return Result(work(*w)); }));
+        },
         [result, done] { done(std::move(**result)); });
     if (!accepted) done(make_error(errc::unavailable, "too much work is waiting for the pod network"));
   }

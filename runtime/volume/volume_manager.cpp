@@ -24,10 +24,10 @@ public:
     auto result = std::make_shared<std::optional<caf::expected<Reply>>>();
     auto call = [maker = maker_, work = std::move(work)]() -> caf::expected<Reply> { return work(*maker); };
     bool taken = own.queue->submit([result, call]() mutable { result->emplace(result_of(call)); },
-                                     [self = shared_from_this(), owner, result, reply] {
-                                       self->finished(owner);
-                                       reply(std::move(**result));
-                                     });
+                                   [self = shared_from_this(), owner, result, reply] {
+                                     self->finished(owner);
+                                     reply(std::move(**result));
+                                   });
     if (taken) return;
     finished(owner);
     reply(make_error(errc::unavailable, "too much work is queued on this node"));

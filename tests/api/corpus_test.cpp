@@ -91,9 +91,8 @@ json::value plain(const json::value& value, bool in_map) {
   if (const auto* object = value.if_object()) {
     json::object out;
     for (const auto& [key, inner] : *object) {
-      bool is_text_map =
-          key == "labels" || key == "annotations" || key == "nodeSelector" || key == "matchLabels"
-          || key == "data" || key == "binaryData";
+      bool is_text_map = key == "labels" || key == "annotations" || key == "nodeSelector"
+                         || key == "matchLabels" || key == "data" || key == "binaryData";
       auto kept = plain(inner, is_text_map);
       bool is_pointer = key == "storageClassName"; // of claims: no class is another wish than none given
       bool empty_text = kept.is_string() && kept.get_string().empty() && !in_map && !is_pointer;

@@ -28,7 +28,8 @@ BOOST_AUTO_TEST_CASE(discovery_in_both_forms) {
   BOOST_TEST(v2_openapi.status == 200);
   BOOST_TEST(v2_openapi.headers.get("Content-Type")
              == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
-  BOOST_TEST(v2_openapi.body.starts_with("\x0a\x03" "2.0")); // field 1: the version of Swagger
+  BOOST_TEST(v2_openapi.body.starts_with("\x0a\x03"
+                                         "2.0")); // field 1: the version of Swagger
   server->set_ready(false);
   BOOST_TEST(get("/readyz").status == 500);
   BOOST_TEST(get("/livez").status == 200);
