@@ -293,8 +293,9 @@ std::vector<token_wish> tokens_of(const input_facts& facts) {
       r.service_account_uid = account->second->uid();
       if (!s.audience.empty()) r.audiences = {s.audience};
       r.expiration_seconds = s.expiration_seconds.value_or(3600);
-      r.pod_name = facts.ref->key().name;
-      r.pod_uid = facts.ref->uid();
+      r.bound_name = facts.ref->key().name;
+      r.bound_kind = "Pod";
+      r.bound_uid = facts.ref->uid();
       out.push_back(std::move(wish));
     }
   }

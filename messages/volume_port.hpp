@@ -93,17 +93,17 @@ struct volume_directory {
 };
 BOOST_DESCRIBE_STRUCT(volume_directory, (), (path))
 
-/// Asks for a signed token of a service account, bound to a pod where one is named. Errors: not_found (no
-/// such account), invalid.
+/// Asks for a signed token of a service account, bound to an object where one is named: it is worth nothing
+/// once that is gone. Errors: not_found (no such account), invalid.
 struct request_token {
   std::string ns, service_account, service_account_uid;
   std::vector<std::string> audiences; ///< none: the API server's own
   int64_t expiration_seconds = 3600;
-  std::string pod_name, pod_uid;
+  std::string bound_kind, bound_name, bound_uid; ///< Pod, Secret or Node; "" is none
 };
 BOOST_DESCRIBE_STRUCT(request_token, (),
-                      (ns, service_account, service_account_uid, audiences, expiration_seconds, pod_name,
-                       pod_uid))
+                      (ns, service_account, service_account_uid, audiences, expiration_seconds, bound_kind,
+                       bound_name, bound_uid))
 
 struct issued_token {
   std::string token;

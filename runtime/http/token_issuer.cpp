@@ -38,7 +38,7 @@ private:
     claims.audiences = r.audiences;
     claims.issued_at = wall_now();
     claims.expires_at = claims.issued_at + std::chrono::seconds{r.expiration_seconds};
-    if (!r.pod_uid.empty()) claims.bound_to = {"Pod", r.pod_name, r.pod_uid};
+    if (!r.bound_uid.empty()) claims.bound_to = {r.bound_kind, r.bound_name, r.bound_uid};
     return issued_token{keys_->sign(claims), claims.expires_at};
   }
 

@@ -284,7 +284,7 @@ BOOST_AUTO_TEST_CASE(tokens_wait_for_their_account) {
   BOOST_TEST(r.service_account_uid == "uid-robot");
   BOOST_TEST(r.audiences == std::vector<std::string>{"me"}, boost::test_tools::per_element());
   BOOST_TEST(r.expiration_seconds == 600);
-  BOOST_TEST(r.pod_uid == "uid-p");
+  BOOST_TEST(r.bound_uid == "uid-p");
 }
 
 BOOST_AUTO_TEST_CASE(mounts_of_containers) {
