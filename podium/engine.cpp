@@ -1,5 +1,6 @@
 #include "podium/engine.hpp"
 
+#include "actors/account_token_controller.hpp"
 #include "actors/event_recorder.hpp"
 #include "actors/garbage_collector.hpp"
 #include "actors/namespace_controller.hpp"
@@ -136,6 +137,12 @@ http_limits limits_of(const config::api_settings& from) {
 } // namespace
 
 /// Members are in the order of their making; stop() takes them down in reverse.
+/// An actor without a supervisor: its end is the daemon's.
+struct named_actor {
+  const char* name;
+  caf::actor handle;
+};
+
 struct engine::impl {
   explicit impl(config::settings s)
       : settings(std::move(s)), system(configure(config)),
@@ -166,15 +173,7 @@ struct engine::impl {
   std::shared_ptr<const token_keys> tokens;
   store_actor store;
   registry_actor registry;
-  event_recorder_actor recorder;
-  scheduler_actor scheduler;
-  namespace_controller_actor namespaces;
-  garbage_collector_actor garbage;
-  service_account_controller_actor accounts;
-  token_issuer_actor token_issuer;
-  volume_binder_actor binder;
-  taint_eviction_actor taints;
-  pod_collector_actor collector;
+  std::vector<named_actor> controllers; ///< all that works on the registry; they end in this order
   node_actor node;
   std::unique_ptr<api::server> api;
   std::unique_ptr<http_server> http;
@@ -221,20 +220,13 @@ void engine::impl::start_actors() {
   es.registry = registry;
   es.time_to_live = settings.events.ttl;
   es.max_count = static_cast<size_t>(settings.events.max_count);
-  recorder = spawn_event_recorder(system, env, "recorder", es);
-  scheduler = spawn_scheduler(system, env, registry, recorder);
-  taints = spawn_taint_eviction(system, env, registry, recorder);
-  collector = spawn_pod_collector(system, env, registry);
-  namespaces = spawn_namespace_controller(system, env, registry, namespaced_resources());
-  garbage = spawn_garbage_collector(system, env, registry, collected_resources());
-  accounts = spawn_service_account_controller(system, env, registry, pki.ca.certificate);
-  token_issuer = spawn_token_issuer(system, env, tokens, view);
+  auto recorder = spawn_event_recorder(system, env, "recorder", es);
+  auto issuer = spawn_token_issuer(system, env, tokens, view);
   volume_binder_settings bs;
   bs.registry = registry;
   bs.recorder = recorder;
   bs.volumes = runtime->volumes();
   bs.node_name = settings.node_name;
-  binder = spawn_volume_binder(system, env, bs);
   node_context ctx;
   ctx.env = env;
   ctx.settings = node_settings_of(settings);
@@ -245,9 +237,24 @@ void engine::impl::start_actors() {
   ctx.recorder = recorder;
   ctx.registry = registry;
   ctx.store = store;
-  ctx.tokens = token_issuer;
+  ctx.tokens = issuer;
   node = system.spawn<node_agent>(ctx, "node/" + settings.node_name);
   client = std::make_unique<cluster_client>(system, env, registry, node, view);
+  auto add = [this](const char* name, const auto& handle) {
+    controllers.push_back({name, caf::actor_cast<caf::actor>(handle)});
+  };
+  auto& certificate = pki.ca.certificate;
+  add("node", node);
+  add("scheduler", spawn_scheduler(system, env, registry, recorder));
+  add("namespace controller", spawn_namespace_controller(system, env, registry, namespaced_resources()));
+  add("garbage collector", spawn_garbage_collector(system, env, registry, collected_resources()));
+  add("taint eviction", spawn_taint_eviction(system, env, registry, recorder));
+  add("service account controller", spawn_service_account_controller(system, env, registry, certificate));
+  add("account token controller", spawn_account_token_controller(system, env, registry, issuer, certificate));
+  add("pod collector", spawn_pod_collector(system, env, registry));
+  add("volume binder", spawn_volume_binder(system, env, bs));
+  add("token issuer", issuer);
+  add("event recorder", recorder);
 }
 
 caf::error engine::impl::start_api() {
@@ -307,16 +314,8 @@ void engine::impl::watch_actors() {
   });
   watch.watch(store, "store");
   watch.watch(registry, "registry");
-  watch.watch(recorder, "event recorder");
-  watch.watch(scheduler, "scheduler");
-  watch.watch(namespaces, "namespace controller");
-  watch.watch(garbage, "garbage collector");
-  watch.watch(taints, "taint eviction");
-  watch.watch(accounts, "service account controller");
-  watch.watch(token_issuer, "token issuer");
-  watch.watch(collector, "pod collector");
-  watch.watch(binder, "volume binder");
-  watch.watch(node, "node");
+  for (auto& [name, handle] : controllers)
+    watch.watch(handle, name);
   watch.watch(runtime->containers(), "container runtime port");
   watch.watch(runtime->images(), "image service port");
   watch.watch(runtime->prober(), "probe executor port");
@@ -363,22 +362,10 @@ void engine::impl::stop() {
   }
   http.reset();
   api.reset();
-  for (auto ref : {caf::actor_cast<caf::actor>(node), caf::actor_cast<caf::actor>(scheduler),
-                   caf::actor_cast<caf::actor>(namespaces), caf::actor_cast<caf::actor>(garbage),
-                   caf::actor_cast<caf::actor>(taints), caf::actor_cast<caf::actor>(accounts),
-                   caf::actor_cast<caf::actor>(collector), caf::actor_cast<caf::actor>(token_issuer),
-                   caf::actor_cast<caf::actor>(binder), caf::actor_cast<caf::actor>(recorder)})
-    if (ref) caf::anon_send_exit(ref, caf::exit_reason::user_shutdown);
+  for (auto& [name, handle] : controllers)
+    caf::anon_send_exit(handle, caf::exit_reason::user_shutdown);
+  controllers.clear();
   node = nullptr;
-  scheduler = nullptr;
-  namespaces = nullptr;
-  garbage = nullptr;
-  taints = nullptr;
-  accounts = nullptr;
-  token_issuer = nullptr;
-  collector = nullptr;
-  binder = nullptr;
-  recorder = nullptr;
   if (client) client->stop();
   if (runtime) runtime->stop_actors();
   for (auto ref : {caf::actor_cast<caf::actor>(registry), caf::actor_cast<caf::actor>(store)})

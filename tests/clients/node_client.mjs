@@ -153,6 +153,40 @@ const checks = {
     await informer.stop();
   },
 
+  async objectsOfPods() {
+    await api.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'js' }, data: { mode: 'slow' } } });
+    await api.createNamespacedSecret({ namespace, body: { metadata: { name: 'js' }, stringData: { password: 'hush' } } });
+    await api.createNamespacedServiceAccount({ namespace, body: { metadata: { name: 'js' } } });
+    const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { audiences: [], expirationSeconds: 600 } };
+    const made = await api.createNamespacedServiceAccountToken({ name: 'js', namespace, body: request });
+    assert.match(made.status.token, /^[\w-]+\.[\w-]+\.[\w-]+$/);
+    await api.createNamespacedPersistentVolumeClaim({
+      namespace,
+      body: { metadata: { name: 'js' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } },
+    });
+    const body = pod('js-objects', `cat /config/mode /secret/password; echo > /data/file; ${sleeper}`);
+    body.spec.serviceAccountName = 'js';
+    const places = { config: '/config', secret: '/secret', data: '/data' };
+    body.spec.containers[0].volumeMounts = Object.entries(places).map(([name, mountPath]) => ({ name, mountPath }));
+    body.spec.volumes = [
+      { name: 'config', configMap: { name: 'js' } },
+      { name: 'secret', secret: { secretName: 'js' } },
+      { name: 'data', persistentVolumeClaim: { claimName: 'js' } },
+    ];
+    await api.createNamespacedPod({ namespace, body });
+    await until('js-objects', runs);
+    const claim = await api.readNamespacedPersistentVolumeClaim({ name: 'js', namespace });
+    assert.equal(claim.status.phase, 'Bound');
+    const volume = await api.readPersistentVolume({ name: claim.spec.volumeName });
+    assert.equal(volume.spec.claimRef.name, 'js');
+    const out = collector();
+    const log = new k8s.Log(config);
+    const ended = new Promise((resolve) => out.on('end', resolve));
+    await log.log(namespace, 'js-objects', 'main', out, { follow: false });
+    await ended;
+    assert.equal(out.text, 'slowhush');
+  },
+
   async otherGroups() {
     const review = await config.makeApiClient(k8s.AuthorizationV1Api).createSelfSubjectAccessReview({
       body: { spec: { resourceAttributes: { verb: 'list', resource: 'pods' } } },

@@ -1,5 +1,6 @@
 """What users of python3-kubernetes do, one function a check: python_client.py CHECK, with KUBECONFIG set. Run by
 clients_test.py, with the interpreter that has Debian's package."""
+import base64
 import sys
 
 from kubernetes import client, config, watch
@@ -129,6 +130,88 @@ def check_other_groups(api):
     assert leases.items[0].spec.holder_identity
     assert client.VersionApi().get_code().minor == "32"
     assert "v1" in client.CoreApi().get_api_versions().versions
+
+
+def logged(api, name, wanted):
+    """Reads a pod's log until a line is `wanted`."""
+    for line in watch.Watch().stream(api.read_namespaced_pod_log, name, NAMESPACE, follow=True):
+        if line == wanted:
+            return
+    raise AssertionError(f"{name} never said {wanted}")
+
+
+def check_config(api):
+    meta = client.V1ObjectMeta(name="py-config")
+    api.create_namespaced_config_map(NAMESPACE, client.V1ConfigMap(metadata=meta, data={"mode": "slow"}, binary_data={"bytes": "AAH/"}))
+    api.create_namespaced_secret(NAMESPACE, client.V1Secret(metadata=meta, string_data={"password": "hush"}))
+    assert base64.b64decode(api.read_namespaced_secret("py-config", NAMESPACE).data["password"]) == b"hush"
+    told = a_pod("py-config", "echo $MODE $password; until grep -q fast /config/mode; do usleep 50000; done; echo changed; "
+                              "trap 'exit 0' TERM; sleep 3600 & wait")
+    main = told.spec.containers[0]
+    main.env = [client.V1EnvVar(name="MODE", value_from=client.V1EnvVarSource(
+        config_map_key_ref=client.V1ConfigMapKeySelector(name="py-config", key="mode")))]
+    main.env_from = [client.V1EnvFromSource(secret_ref=client.V1SecretEnvSource(name="py-config"))]
+    main.volume_mounts = [client.V1VolumeMount(name="config", mount_path="/config")]
+    told.spec.volumes = [client.V1Volume(name="config", config_map=client.V1ConfigMapVolumeSource(name="py-config"))]
+    api.create_namespaced_pod(NAMESPACE, told)
+    for event in watch.Watch().stream(api.list_namespaced_pod, NAMESPACE, field_selector="metadata.name=py-config", timeout_seconds=60):
+        if event["object"].status.phase == "Running":
+            break
+    logged(api, "py-config", "slow hush")
+    api.patch_namespaced_config_map("py-config", NAMESPACE, {"data": {"mode": "fast"}})
+    logged(api, "py-config", "changed")
+
+
+def check_claim(api):
+    wish = client.V1PersistentVolumeClaimSpec(access_modes=["ReadWriteOnce"], resources={"requests": {"storage": "1Mi"}})
+    api.create_namespaced_persistent_volume_claim(NAMESPACE, client.V1PersistentVolumeClaim(metadata=client.V1ObjectMeta(name="py-claim"), spec=wish))
+    user = a_pod("py-claim", "echo kept > /data/file; cat /data/file; trap 'exit 0' TERM; sleep 3600 & wait")
+    user.spec.containers[0].volume_mounts = [client.V1VolumeMount(name="data", mount_path="/data")]
+    user.spec.volumes = [client.V1Volume(name="data", persistent_volume_claim=client.V1PersistentVolumeClaimVolumeSource(claim_name="py-claim"))]
+    api.create_namespaced_pod(NAMESPACE, user)
+    for event in watch.Watch().stream(api.list_namespaced_pod, NAMESPACE, field_selector="metadata.name=py-claim", timeout_seconds=60):
+        if event["object"].status.phase == "Running":
+            break
+    logged(api, "py-claim", "kept")
+    claim = api.read_namespaced_persistent_volume_claim("py-claim", NAMESPACE)
+    assert claim.status.phase == "Bound" and claim.spec.storage_class_name == "standard", claim
+    volume = api.read_persistent_volume(claim.spec.volume_name)
+    assert volume.spec.claim_ref.name == "py-claim" and volume.spec.capacity == {"storage": "1Mi"}, volume
+    classes = client.StorageV1Api().list_storage_class().items
+    assert [c.metadata.name for c in classes if c.provisioner == "podium.io/host-directory"] == ["standard"], classes
+
+
+def check_accounts(api):
+    api.create_namespaced_service_account(NAMESPACE, client.V1ServiceAccount(metadata=client.V1ObjectMeta(name="py-account")))
+    request = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[], expiration_seconds=600))
+    token = api.create_namespaced_service_account_token("py-account", NAMESPACE, request).status.token
+    who = lambda text: client.AuthenticationV1Api().create_token_review(client.V1TokenReview(spec=client.V1TokenReviewSpec(token=text))).status
+    assert who(token).user.username == "system:serviceaccount:default:py-account", who(token)
+    # The older way: a secret that is filled.
+    api.create_namespaced_secret(NAMESPACE, client.V1Secret(
+        type="kubernetes.io/service-account-token",
+        metadata=client.V1ObjectMeta(name="py-token", annotations={"kubernetes.io/service-account.name": "py-account"})))
+    for event in watch.Watch().stream(api.list_namespaced_secret, NAMESPACE, field_selector="metadata.name=py-token", timeout_seconds=60):
+        if event["object"].data and event["object"].data.get("token"):
+            break
+    kept = base64.b64decode(event["object"].data["token"]).decode()
+    assert who(kept).user.username == "system:serviceaccount:default:py-account", who(kept)
+    api.delete_namespaced_service_account("py-account", NAMESPACE)
+    for event in watch.Watch().stream(api.list_namespaced_secret, NAMESPACE, field_selector="metadata.name=py-token", timeout_seconds=60):
+        if event["type"] == "DELETED":
+            break
+    assert not who(kept).authenticated and not who(token).authenticated
+
+
+def check_ephemeral(api):
+    running(api, "py-debug")
+    more = {"spec": {"ephemeralContainers": [{"name": "look", "image": "busybox", "command": ["echo", "looked"]}]}}
+    api.patch_namespaced_pod_ephemeralcontainers("py-debug", NAMESPACE, more)
+    for event in watch.Watch().stream(api.list_namespaced_pod, NAMESPACE, field_selector="metadata.name=py-debug", timeout_seconds=60):
+        statuses = event["object"].status.ephemeral_container_statuses
+        if statuses and statuses[0].state.terminated:
+            break
+    assert api.read_namespaced_pod_log("py-debug", NAMESPACE, container="look") == "looked\n"
 
 
 CHECKS = {name[len("check_"):]: check for name, check in list(globals().items()) if name.startswith("check_")}

@@ -200,6 +200,22 @@ class Accounts(ObjectsTest):
         self.assertIn("may not specify a duration less than 10 minutes", said)
         self.assertIn('serviceaccounts "nobody" not found', self.refused("create", "token", "nobody"))
 
+    def test_a_secret_is_filled_with_a_token(self):
+        self.kubectl("create", "sa", "keeper")
+        self.create({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+                     "metadata": {"name": "keeper-token", "annotations": {"kubernetes.io/service-account.name": "keeper"}}})
+        secrets = "/api/v1/namespaces/default/secrets"
+        filled = self.daemon.api.wait(secrets, "keeper-token", lambda s: s is not None and "token" in s.get("data", {}))
+        data = {key: base64.b64decode(value).decode() for key, value in filled["data"].items()}
+        self.assertEqual({"token", "ca.crt", "namespace"}, set(data))
+        self.assertEqual("system:serviceaccount:default:keeper", self.who_has(data["token"])["username"])
+        self.assertEqual((self.daemon.data / "pki/ca.crt").read_text(), data["ca.crt"])
+        self.assertRegex(self.kubectl("describe", "secret", "keeper-token").out, r"(?s)Type: +kubernetes.io/service-account-token.*token: +eyJ")
+        self.assertRegex(self.kubectl("describe", "sa", "keeper").out, r"Tokens: +keeper-token")
+        self.kubectl("delete", "sa", "keeper")
+        self.daemon.api.wait(secrets, "keeper-token", lambda s: s is None)
+        self.assertIsNone(self.who_has(data["token"]))
+
     def test_tokens_outlive_the_daemon(self):
         token = self.request_token("default")["status"]["token"]
         self.daemon.kill()
