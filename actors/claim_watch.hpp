@@ -1,4 +1,4 @@
-// What the scheduler knows of claims: whether a pod's volumes let it be placed.
+// What the scheduler knows of claims and volumes: whether they let a pod be placed, and where.
 #pragma once
 #include "actors/registry_reflector.hpp"
 #include "actors/volume_rules.hpp"
@@ -12,18 +12,21 @@ template <class Self>
 class claim_watch {
 public:
   explicit claim_watch(Self& self)
-      : claims_(self, "persistentvolumeclaims"), classes_(self, "storageclasses.storage.k8s.io") {}
+      : claims_(self, "persistentvolumeclaims"), volumes_(self, "persistentvolumes"),
+        classes_(self, "storageclasses.storage.k8s.io") {}
 
   /// `on_change` is called when what was said of pods may be another now.
   void start(const registry_actor& registry, std::function<void()> on_change) {
     seen_ = {};
-    claims_known_ = classes_known_ = false;
+    claims_known_ = volumes_known_ = classes_known_ = false;
     on_change_ = std::move(on_change);
     follow(claims_, registry, seen_.claims, claims_known_, [](const object_key& key) { return key; });
+    follow(volumes_, registry, seen_.volumes, volumes_known_, [](const object_key& key) { return key.name; });
     follow(classes_, registry, seen_.classes, classes_known_, [](const object_key& key) { return key.name; });
   }
   void stop() {
     claims_.stop();
+    volumes_.stop();
     classes_.stop();
     on_change_ = nullptr;
   }
@@ -31,7 +34,7 @@ public:
   volume_rules::claim_verdict judge(const object& pod) const {
     auto verdict = volume_rules::judge_pod(pod, seen_);
     // What has not been read yet is not missing.
-    if (!claims_known_ || !classes_known_) verdict.failure.clear();
+    if (!claims_known_ || !volumes_known_ || !classes_known_) verdict.failure.clear();
     return verdict;
   }
 
@@ -57,10 +60,10 @@ private:
         });
   }
 
-  registry_reflector<Self> claims_, classes_;
+  registry_reflector<Self> claims_, volumes_, classes_;
   volume_rules::picture seen_;
   std::function<void()> on_change_;
-  bool claims_known_ = false, classes_known_ = false;
+  bool claims_known_ = false, volumes_known_ = false, classes_known_ = false;
 };
 
 } // namespace podium

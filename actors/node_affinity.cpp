@@ -53,6 +53,17 @@ std::optional<int64_t> number(const std::string& s) {
   return n;
 }
 
+node_affinity required_by(const json::value* selector) {
+  node_affinity out;
+  if (!selector || !selector->is_object()) return out;
+  out.required = true;
+  each(field(selector, "nodeSelectorTerms"), [&](const json::value& term) {
+    out.terms.push_back(
+        {requirements(field(&term, "matchExpressions")), requirements(field(&term, "matchFields"))});
+  });
+  return out;
+}
+
 } // namespace
 
 bool node_requirement::met_by(const std::string* value) const {
@@ -68,9 +79,10 @@ bool node_requirement::met_by(const std::string* value) const {
     return !value;
   case op::gt:
   case op::lt: {
-    auto has = value ? number(*value) : std::nullopt;
-    auto bound = values.size() == 1 ? number(values.front()) : std::nullopt;
-    return has && bound && (what == op::gt ? *has > *bound : *has < *bound);
+    if (!value || values.size() != 1) return false;
+    auto has = number(*value), bound = number(values.front());
+    if (!has || !bound) return false;
+    return what == op::gt ? *has > *bound : *has < *bound;
   }
   case op::never:
     break;
@@ -100,16 +112,12 @@ bool node_affinity::matches(const std::string& name,
 }
 
 node_affinity node_affinity_of(const json::value& pod) {
-  node_affinity out;
   auto* affinity = field(field(field(&pod, "spec"), "affinity"), "nodeAffinity");
-  auto* selector = field(affinity, "requiredDuringSchedulingIgnoredDuringExecution");
-  if (!selector || !selector->is_object()) return out;
-  out.required = true;
-  each(field(selector, "nodeSelectorTerms"), [&](const json::value& term) {
-    out.terms.push_back(
-        {requirements(field(&term, "matchExpressions")), requirements(field(&term, "matchFields"))});
-  });
-  return out;
+  return required_by(field(affinity, "requiredDuringSchedulingIgnoredDuringExecution"));
+}
+
+node_affinity volume_affinity_of(const json::value& affinity) {
+  return required_by(field(&affinity, "required"));
 }
 
 bool is_gated(const json::value& pod) {

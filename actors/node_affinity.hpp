@@ -1,4 +1,5 @@
-// Which nodes a pod may be on by spec.affinity.nodeAffinity. Pure. Source: component-helpers' nodeaffinity.
+// Which nodes a pod may be on by spec.affinity.nodeAffinity, its own or that of its volumes. Pure. Source:
+// component-helpers' nodeaffinity.
 #pragma once
 #include <boost/json.hpp>
 #include <cstdint>
@@ -36,6 +37,9 @@ struct node_affinity {
 
 /// Of a pod's document that went through validation; what has another shape counts as not there.
 node_affinity node_affinity_of(const boost::json::value& pod);
+
+/// Of a persistent volume's spec.nodeAffinity, likewise.
+node_affinity volume_affinity_of(const boost::json::value& affinity);
 
 /// True while spec.schedulingGates holds the pod back.
 bool is_gated(const boost::json::value& pod);

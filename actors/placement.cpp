@@ -29,6 +29,11 @@ bool selected(const pod_wants& pod, const node_state& node) {
   return pod.affinity.matches(node.name, node.labels);
 }
 
+bool reaches_volumes(const pod_wants& pod, const node_state& node) {
+  return std::all_of(pod.volumes.begin(), pod.volumes.end(),
+                     [&](auto& volume) { return volume.matches(node.name, node.labels); });
+}
+
 bool ports_free(const pod_wants& pod, const node_state& node) {
   for (auto& p : pod.ports)
     for (auto& taken : node.ports)
@@ -133,6 +138,8 @@ std::string refusal::text() const {
     return "Too many pods";
   case kind::insufficient:
     return "Insufficient " + detail;
+  case kind::volumes:
+    return "node(s) had volume node affinity conflict"; // newer releases have other words
   }
   return "";
 }
@@ -149,7 +156,8 @@ bool fits(const pod_wants& pod, const node_state& node) {
       return false;
   if (node.unschedulable && !may_be_unschedulable(pod)) return false;
   if (!pod.node_name.empty() && pod.node_name != node.name) return false;
-  return !untolerated(pod, node) && selected(pod, node) && ports_free(pod, node);
+  return !untolerated(pod, node) && selected(pod, node) && ports_free(pod, node)
+         && reaches_volumes(pod, node);
 }
 
 std::vector<refusal> refusals(const pod_wants& pod, const node_state& node) {
@@ -171,6 +179,7 @@ std::vector<refusal> refusals(const pod_wants& pod, const node_state& node) {
   for (auto& [name, n] : want.extended)
     if (short_of(n, node.allocatable.extended_amount(name), node.requested.extended_amount(name)))
       out.push_back({kind::insufficient, name});
+  if (out.empty() && !reaches_volumes(pod, node)) out.push_back({kind::volumes, ""});
   return out;
 }
 

@@ -40,11 +40,12 @@ struct refusal {
     ports,
     too_many_pods,
     insufficient,
+    volumes,
   };
   kind what;
   std::string detail;
   /// True where taking pods off the node cannot help.
-  bool final() const { return what < kind::ports; }
+  bool final() const { return what < kind::ports || what == kind::volumes; }
   std::string text() const;
   bool operator==(const refusal&) const = default;
 };

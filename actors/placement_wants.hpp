@@ -57,14 +57,15 @@ struct pod_wants {
   std::vector<toleration> tolerations;
   std::map<std::string, std::string> node_selector;
   node_affinity affinity;
-  std::string node_name; ///< the one node it may be on, "" is any
+  std::vector<node_affinity> volumes; ///< of the volumes that its claims are bound to
+  std::string node_name;              ///< the one node it may be on, "" is any
   int32_t priority = 0;
 };
 
 /// Requests of a pod: the larger of what runs together and what each step of initialisation needs, plus
 /// overhead. Source: component-helpers resource.PodRequests. Quantities that cannot be read count as none.
 amounts pod_requests(const pod_spec& spec);
-/// All but the affinity, which the typed view has not.
+/// All but the affinities, which the typed view has not.
 pod_wants wants_of(const pod_spec& spec);
 /// A map of quantities, such as a node's allocatable resources, as amounts; those that cannot be read are
 /// left out.

@@ -248,6 +248,7 @@ private:
 
   bool claims_keep(const object_key& key, scheduled_pod& p) {
     auto verdict = claims_.judge(*p.latest);
+    p.wants.volumes = std::move(verdict.nodes);
     if (!verdict.waits) return false;
     p.claims_wait = true;
     not_placed(key, p, claim_failure(verdict));

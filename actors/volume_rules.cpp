@@ -325,7 +325,15 @@ claim_verdict judge_pod(const object& pod, const picture& seen) {
     if (claim.metadata.deletion_timestamp) return {true, said + " is being deleted"};
     if (claim.status.phase == "Lost")
       return {true, said + " bound to non-existent persistentvolume \"" + claim.spec.volume_name + "\""};
-    if (claim.status.phase == "Bound") continue;
+    if (claim.status.phase == "Bound") {
+      auto volume = seen.volumes.find(claim.spec.volume_name);
+      // The watches are not in step: a volume that is gone makes its claim Lost.
+      if (volume == seen.volumes.end())
+        out.waits = true;
+      else if (auto& affinity = volume->second->as_persistent_volume().spec.node_affinity)
+        out.nodes.push_back(placement::volume_affinity_of(*affinity));
+      continue;
+    }
     out.waits = true;
     auto* from = class_of(claim, seen);
     if (!from || from->volume_binding_mode != "WaitForFirstConsumer")

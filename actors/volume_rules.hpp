@@ -1,6 +1,7 @@
 // Which claim gets which volume, and what becomes of both: pure. Source of every rule and text: Kubernetes'
 // persistent volume controller.
 #pragma once
+#include "actors/node_affinity.hpp"
 #include "core/time.hpp"
 #include "messages/object.hpp"
 #include "messages/storage.hpp"
@@ -59,7 +60,8 @@ step decide_volume(const object_ref& volume, const picture& seen, wall_time now)
 /// What a pod's claims mean for its placing. `waits` without a failure: soon, nothing is wrong.
 struct claim_verdict {
   bool waits = false;
-  std::string failure; ///< in the scheduler's words
+  std::string failure;                         ///< in the scheduler's words
+  std::vector<placement::node_affinity> nodes; ///< of each bound volume that names nodes: all must match
 };
 claim_verdict judge_pod(const object& pod, const picture& seen);
 

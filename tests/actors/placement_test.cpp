@@ -167,6 +167,17 @@ BOOST_AUTO_TEST_CASE(refusals_are_kubernetes_words) {
   BOOST_TEST(why() == "node(s) were unschedulable");
   pod.tolerations.push_back({"node.kubernetes.io/unschedulable", "Exists", "", "NoSchedule", {}});
   BOOST_TEST(why() == "");
+
+  auto on = [](const char* zone) {
+    return volume_affinity_of(boost::json::parse(
+        R"({"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"zone","operator":"In","values":[")"
+        + std::string{zone} + R"("]}]}]}})"));
+  };
+  pod.volumes = {on("a"), volume_affinity_of(boost::json::parse("{}"))};
+  BOOST_TEST(why() == "");
+  pod.volumes.push_back(on("b"));
+  BOOST_TEST(why() == "node(s) had volume node affinity conflict");
+  BOOST_TEST(refusals(pod, node).front().final());
 }
 
 BOOST_AUTO_TEST_CASE(tolerations_match_as_kubernetes_has_it) {

@@ -251,7 +251,8 @@ const pod_row pod_rows[] = {
      "persistentvolumeclaim \"c\" is being deleted"},
     {R"({"spec":{"volumeName":"v"},"status":{"phase":"Lost"}})", true,
      "persistentvolumeclaim \"c\" bound to non-existent persistentvolume \"v\""},
-    {R"({"status":{"phase":"Bound"}})", false, ""},
+    {R"({"spec":{"volumeName":"v"},"status":{"phase":"Bound"}})", false, ""},
+    {R"({"spec":{"volumeName":"unseen"},"status":{"phase":"Bound"}})", true, ""},
     {R"({"spec":{"storageClassName":"now"},"status":{"phase":"Pending"}})", true,
      "pod has unbound immediate PersistentVolumeClaims"},
     {R"({"spec":{"storageClassName":"later"},"status":{"phase":"Pending"}})", true, ""},
@@ -267,9 +268,16 @@ BOOST_AUTO_TEST_CASE(what_a_pod_waits_for) {
       w.storage_class("now", R"({"volumeBindingMode":"Immediate"})");
       w.storage_class("later", R"({"volumeBindingMode":"WaitForFirstConsumer"})");
       if (*row.claim) w.claim("c", row.claim);
+      w.volume("v", R"({"spec":{"nodeAffinity":{"required":{"nodeSelectorTerms":[
+          {"matchExpressions":[{"key":"disk","operator":"Exists"}]}]}}}})");
       auto verdict = judge_pod(*pod, w);
       BOOST_TEST(verdict.waits == row.waits);
       BOOST_TEST(verdict.failure == row.failure);
+      BOOST_TEST(verdict.nodes.size() == (row.waits ? 0u : 1u));
+      for (auto& affinity : verdict.nodes) {
+        BOOST_TEST(affinity.matches("n", {{"disk", "ssd"}}));
+        BOOST_TEST(!affinity.matches("n", {}));
+      }
     }
 }
 

@@ -289,6 +289,18 @@ class Storage(ObjectsTest):
         self.kubectl("delete", "pod", "user", "--now")
         self.daemon.api.wait(self.claims, "busy", lambda c: c is None, what="gone")
 
+    def test_a_volume_of_another_node(self):
+        away = {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "kubernetes.io/hostname", "operator": "In", "values": ["elsewhere"]}]}]}}
+        self.make_volume("away", self.daemon.directory, storageClassName="away", nodeAffinity=away)
+        self.make_claim("far", storageClassName="away")
+        self.phase(self.claims, "far", "Bound")
+        self.create(using("stranded", "far"))
+        event = self.daemon.wait_event("stranded", "FailedScheduling")
+        self.assertEqual("0/1 nodes are available: 1 node(s) had volume node affinity conflict. "
+                         "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.", event["message"])
+        self.assertEqual("Pending", self.get("pod", "stranded")["status"]["phase"])
+
     def test_a_volume_that_was_made_by_hand(self):
         directory = self.daemon.directory / "by-hand"
         directory.mkdir(exist_ok=True)
