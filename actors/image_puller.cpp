@@ -6,6 +6,13 @@ namespace podium {
 namespace {
 // A pull may be long; this bounds one that hangs.
 constexpr auto pull_timeout = std::chrono::minutes{20};
+
+std::string progress_text(const std::string& image, const pull_progress& so_far, const std::string& since) {
+  auto text = "Pulling image \"" + image + "\": ";
+  if (so_far.unpacking) return text + "unpacking, " + since + " since it began";
+  auto tenths = so_far.fetched_bytes / ((1 << 20) / 10);
+  return text + std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB fetched in " + since;
+}
 } // namespace
 
 image_puller::image_puller(caf::actor_config& cfg, node_context_ptr ctx, node_actor node, std::string path)
@@ -104,9 +111,32 @@ void image_puller::join(const ensure_image& request, uint64_t question) {
 void image_puller::begin(const std::string& image) {
   auto& first = pulls_[image].front();
   first.begun = now();
+  first.number = ++last_pull_;
+  watch_progress(image, first.number, ctx_->settings.pull_progress);
   ask(
       ctx_->images, pull_timeout, [this, image](const image_info& info) { pulled(image, info); },
       [this, image](const caf::error& err) { pulled(image, err); }, pull_image{image, first.logins});
+}
+
+void image_puller::watch_progress(const std::string& image, uint64_t number, nanoseconds next) {
+  auto under_way = [this, image, number]() -> pull* {
+    auto found = pulls_.find(image);
+    return found != pulls_.end() && found->second.front().number == number ? &found->second.front() : nullptr;
+  };
+  after(next, [this, image, number, next, under_way] {
+    if (!under_way()) return;
+    ask(
+        ctx_->images, ctx_->settings.request_timeout,
+        [this, image, under_way](const pull_progress& so_far) {
+          auto* p = under_way();
+          if (!p) return;
+          auto seconds = to_go_duration(std::chrono::floor<std::chrono::milliseconds>(now() - p->begun));
+          for (auto& w : p->waiters)
+            event(w.request, "Normal", "Pulling", progress_text(image, so_far, seconds));
+        },
+        [](const caf::error&) {}, get_pull_progress{image});
+    watch_progress(image, number, next * 2);
+  });
 }
 
 void image_puller::pulled(const std::string& image, const caf::expected<image_info>& result) {

@@ -30,10 +30,12 @@ private:
     std::vector<registry_login> logins;
     std::vector<waiter> waiters;
     clock_time begun;
+    uint64_t number = 0; ///< tells it from an earlier one of the same image; 0 until it begins
   };
   void ensure(const ensure_image& request, uint64_t question);
   void join(const ensure_image& request, uint64_t question);
   void begin(const std::string& image);
+  void watch_progress(const std::string& image, uint64_t number, nanoseconds next);
   void answer(uint64_t question, caf::expected<image_info> result);
   void pulled(const std::string& image, const caf::expected<image_info>& result);
   void event(const ensure_image& request, const char* type, const char* reason, std::string message);
@@ -42,7 +44,7 @@ private:
   node_actor node_;
   std::map<std::string, std::deque<pull>> pulls_; ///< by image; the first is under way
   std::map<uint64_t, promise> open_;              ///< every question that was not answered yet
-  uint64_t last_question_ = 0;
+  uint64_t last_question_ = 0, last_pull_ = 0;
 };
 
 } // namespace podium

@@ -175,6 +175,8 @@ const setting_row rows[] = {
 }
 , {"images.parallelPulls", PODIUM_INTEGER(images.parallel_pulls), "Images pulled at the same time.", 1},
     {"images.pullTimeout", PODIUM_DURATION(images.pull_timeout), "How long one pull may take.", second},
+    {"images.progressAfter", PODIUM_DURATION(images.progress_after),
+     "When an event first tells how far a pull is; then at twice, four times ... as long.", second / 100},
     {"imageGC.highThresholdPercent",
      PODIUM_INTEGER(image_gc.high_threshold_percent),
      "How full the images' disk may be before images that nothing uses are removed; 100 removes none.",

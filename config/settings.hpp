@@ -60,6 +60,7 @@ struct log_settings {
 struct image_settings {
   int64_t parallel_pulls = 3;
   nanoseconds pull_timeout = std::chrono::minutes{15};
+  nanoseconds progress_after = std::chrono::seconds{10}; ///< the first event about it, then at twice the time
 };
 
 /// Removal of images that nothing uses.

@@ -28,11 +28,10 @@ using container_runtime_actor = caf::typed_actor<
     caf::replies_to<get_machine_facts>::with<machine_facts>>;
 
 /// Images of one node: fetch, unpack, look up, remove.
-using image_service_actor =
-    caf::typed_actor<caf::replies_to<inspect_image>::with<image_info>,
-                     caf::replies_to<pull_image>::with<image_info>,
-                     caf::replies_to<list_images>::with<image_list>, caf::replies_to<remove_image>::with<ack>,
-                     caf::replies_to<get_image_disk>::with<image_disk>>;
+using image_service_actor = caf::typed_actor<
+    caf::replies_to<inspect_image>::with<image_info>, caf::replies_to<pull_image>::with<image_info>,
+    caf::replies_to<get_pull_progress>::with<pull_progress>, caf::replies_to<list_images>::with<image_list>,
+    caf::replies_to<remove_image>::with<ack>, caf::replies_to<get_image_disk>::with<image_disk>>;
 
 /// Volumes of one node's pods, and directories of persistent volumes.
 using volume_manager_actor = caf::typed_actor<caf::replies_to<set_volumes>::with<volumes_set>,

@@ -33,6 +33,7 @@ struct node_settings {
   image_gc_settings image_gc;
   nanoseconds resync = std::chrono::seconds{60};        ///< slow safety net of every list + watch and goal
   nanoseconds sandbox_retry = std::chrono::seconds{10}; ///< between tries to make a sandbox or container
+  nanoseconds pull_progress = std::chrono::seconds{10}; ///< till a pull's first progress event, then doubled
   nanoseconds mount_retry = std::chrono::milliseconds{500}; ///< the first of those between tries of volumes,
   nanoseconds mount_retry_max = std::chrono::seconds{122};  ///< doubled up to this
   nanoseconds volume_check = std::chrono::seconds{10}; ///< how often the size of limited volumes is looked at

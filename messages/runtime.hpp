@@ -214,6 +214,17 @@ struct pull_image {
 };
 BOOST_DESCRIBE_STRUCT(pull_image, (), (image, logins))
 
+/// Asks how far the pull of an image is. Error not_found: none is under way.
+struct get_pull_progress {
+  std::string image;
+};
+BOOST_DESCRIBE_STRUCT(get_pull_progress, (), (image))
+struct pull_progress {
+  int64_t fetched_bytes = 0; ///< by the try that is under way; 0 while it waits for its turn
+  bool unpacking = false;    ///< all is fetched
+};
+BOOST_DESCRIBE_STRUCT(pull_progress, (), (fetched_bytes, unpacking))
+
 /// Removes an image and the layers that no other has. Error conflict: a container uses it. One that is not
 /// there is removed.
 struct remove_image {

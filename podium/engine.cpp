@@ -54,6 +54,7 @@ node_settings node_settings_of(const config::settings& from) {
   out.image_gc = {static_cast<int32_t>(from.image_gc.high_threshold_percent),
                   static_cast<int32_t>(from.image_gc.low_threshold_percent), from.image_gc.min_age,
                   from.image_gc.period};
+  out.pull_progress = from.images.progress_after;
   out.minimum_grace = from.grace.minimum;
   out.cluster_dns = config::addresses_in(from.network.cluster_dns);
   out.cluster_domain = from.network.cluster_domain;

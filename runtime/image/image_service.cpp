@@ -46,6 +46,11 @@ protected:
                 });
               });
         },
+        [this](const get_pull_progress& m) {
+          return answer_from_loop<pull_progress>(this, loop_, [state = state_, name = m.image](auto reply) {
+            reply(state->store.progress(name));
+          });
+        },
         [this](const list_images&) {
           return answer_from_loop<image_list>(this, loop_, [state = state_](auto reply) {
             image_list result;

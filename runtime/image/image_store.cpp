@@ -30,6 +30,8 @@ struct pull_job {
   size_t next_login = 0;
   fs::path auth_file; // while skopeo reads it
   bool retried = false;
+  uint64_t command = 0;             // skopeo, while it runs
+  bool fetched = false;             // skopeo has done its part
   fs::path copied;                  // skopeo's target
   std::vector<std::string> digests; // what the image is also known by, "name@sha256:…"
   std::vector<std::string> reasons; // why the sources so far did not do
@@ -224,9 +226,12 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
                          auto self = weak.lock();
                          if (!self || self->closed) return;
                          self->commands.erase(*id);
+                         job->command = 0;
                          self->copied(job, std::move(result));
                        });
     commands.insert(*id);
+    job->command = *id;
+    job->fetched = false;
   }
 
   void copied(const job_ptr& job, caf::expected<command_result> result) {
@@ -245,6 +250,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
       ++job->next_login;
       return copy(job, {});
     }
+    job->fetched = true;
     if (auto digested = job->reference.digested(); !digested.empty() && job->digests.empty())
       job->digests = {digested};
     change([from = job->copied, name = job->reference.tagged(),
@@ -345,6 +351,16 @@ void image_store::pull(const std::string& text, const std::vector<registry_login
   impl_->pulls.emplace(key, job);
   impl_->not_started.push_back(job);
   impl_->begin_next();
+}
+
+caf::expected<pull_progress> image_store::progress(const std::string& text) const {
+  auto reference = parse_image_reference(text);
+  if (!reference) return std::move(reference.error());
+  auto wanted = reference->text();
+  for (auto& [key, job] : impl_->pulls)
+    if (job->reference.text() == wanted)
+      return pull_progress{impl_->children.written_bytes(job->command), job->fetched};
+  return make_error(errc::not_found, "image " + wanted + " is not being pulled");
 }
 
 caf::expected<image_ptr> image_store::find(const std::string& text) const {

@@ -36,6 +36,8 @@ public:
   /// fits the image's name there, in turn; without one that fits, who skopeo is on this machine. Errors:
   /// errc::image_name, errc::image_pull, errc::too_large, errc::no_space, errc::timeout.
   void pull(const std::string& reference, const std::vector<registry_login>& logins, image_answer done);
+  /// How far the pull of an image is. Errors: errc::image_name, errc::not_found (none is under way).
+  caf::expected<pull_progress> progress(const std::string& reference) const;
   /// The image on this node that `reference` (or an image id, "sha256:…") means.
   /// Errors: errc::image_name, errc::not_found.
   caf::expected<image_ptr> find(const std::string& reference) const;

@@ -6,6 +6,7 @@
 #include "runtime/process/process_tree.hpp"
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -293,6 +294,16 @@ void launcher::impl::time_is_up(uint64_t id) {
   r.deadline = 0;
   r.result.timed_out = true;
   kill_tree(r.pid, r.what.suspects ? r.what.suspects() : std::vector<pid_t>{});
+}
+
+int64_t launcher::written_bytes(uint64_t id) const {
+  auto found = impl_->commands.find(id);
+  if (found == impl_->commands.end() || found->second->exited) return 0;
+  std::ifstream file{"/proc/" + std::to_string(found->second->pid) + "/io"};
+  std::string name;
+  for (int64_t bytes = 0; file >> name >> bytes;)
+    if (name == "wchar:") return bytes;
+  return 0;
 }
 
 void launcher::cancel(uint64_t id) {

@@ -50,6 +50,8 @@ public:
   caf::expected<pid_t> spawn(const spawn_request& request, std::function<void(exit_status)> on_exit);
   /// Runs a command: `done` is called after its exit and the end of its output. Returns an id for cancel().
   uint64_t run(command what, std::function<void(caf::expected<command_result>)> done);
+  /// What a running command has written so far, to files and pipes; 0 for one that is unknown or has ended.
+  int64_t written_bytes(uint64_t id) const;
   /// Kills a running command's tree; `done` is still called.
   void cancel(uint64_t id);
 

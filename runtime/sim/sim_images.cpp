@@ -131,7 +131,9 @@ sim_images::behavior_type sim_images::handlers() {
         auto outcome = store_->begin_pull(x.image, x.logins);
         if (!outcome && code_of(outcome.error()) == errc::image_name) return outcome.error();
         auto promise = make_response_promise<image_info>();
+        begun_[x.image] = now();
         after(store_->pull_delay(x.image), [this, promise, image = x.image, outcome]() mutable {
+          begun_.erase(image);
           if (!outcome) {
             promise.deliver(outcome.error());
             return;
@@ -141,6 +143,16 @@ sim_images::behavior_type sim_images::handlers() {
           promise.deliver(*outcome);
         });
         return promise;
+      },
+      [this](const get_pull_progress& x) -> caf::result<pull_progress> {
+        auto begun = begun_.find(x.image);
+        if (begun == begun_.end()) return make_error(errc::not_found, "no pull is under way");
+        // The last tenth of the time goes into unpacking.
+        auto size = store_->size_of(x.image);
+        auto fetching = store_->pull_delay(x.image) / 10 * 9;
+        auto gone = std::min<nanoseconds>(now() - begun->second, fetching);
+        if (gone >= fetching) return pull_progress{size, true};
+        return pull_progress{size / 1000 * (gone / (fetching / 1000)), false};
       },
       [this](const list_images&) { return store_->list(); },
       [this](const remove_image& x) -> caf::result<ack> {

@@ -32,6 +32,7 @@ public:
                                        const std::vector<registry_login>& logins = {});
   void finish_pull(const std::string& image);
   nanoseconds pull_delay(const std::string& image) const { return find(image).pull_delay; }
+  int64_t size_of(const std::string& image) const { return find(image).size_bytes; }
   void remove(const std::string& image);
   image_list list() const;
   /// When an image was last asked for: `id` of an answer.
@@ -68,6 +69,7 @@ protected:
 
 private:
   std::shared_ptr<sim_image_store> store_;
+  std::map<std::string, clock_time> begun_; ///< pulls under way
 };
 
 } // namespace podium

@@ -232,6 +232,25 @@ BOOST_AUTO_TEST_CASE(a_full_disk_loses_the_images_that_are_used_least_recently) 
   BOOST_TEST(said->message.starts_with("Failed to garbage collect required amount of images."));
 }
 
+BOOST_AUTO_TEST_CASE(a_long_pull_tells_how_far_it_is) {
+  node_world w;
+  w.images->set("large", {.pull_delay = 100s, .size_bytes = 9 << 20});
+  w.start_node();
+  w.create(pod_manifest("a", {{{"name", "c"}, {"image", "large"}}}));
+  w.sim.run_for(120s);
+  std::vector<std::string> texts;
+  for (auto& e : *w.said)
+    if (e.reason == "Pulling") texts.push_back(e.message);
+  const std::vector<std::string> expected{
+      "Pulling image \"large\"",
+      "Pulling image \"large\": 1.0 MiB fetched in 10s",
+      "Pulling image \"large\": 3.0 MiB fetched in 30s",
+      "Pulling image \"large\": 7.0 MiB fetched in 1m10s",
+  };
+  BOOST_TEST(texts == expected, boost::test_tools::per_element());
+  BOOST_TEST(w.phase("a") == "Running");
+}
+
 BOOST_AUTO_TEST_CASE(pods_with_the_same_login_share_a_pull_and_others_wait_for_it) {
   node_world w;
   w.images->set("private*", {.pull_delay = 10s, .password = "right"});

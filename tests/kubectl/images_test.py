@@ -208,6 +208,25 @@ class Pull(RegistryTest):
         self.assertEqual("c\nls: /gone: No such file or directory\n", self.logs("hiding"))
 
 
+class Progress(RegistryTest):
+    settings = {"images": {"progressAfter": "50ms"}}
+
+    def test_a_long_pull_tells_how_far_it_is(self):
+        self.registry.push("slow", "1", [{"data": "x" * 1000}])
+        self.registry.gate.close()
+        self.addCleanup(self.registry.gate.open.set)
+        image = self.registry.image("slow", "1")
+        self.create(self.image_pod("slow", image))
+        path = "/api/v1/namespaces/default/events"
+        said = lambda e: e["reason"] == "Pulling" and re.fullmatch(rf'Pulling image "{image}": \d+\.\d MiB fetched in [\d.]+m?s', e["message"])
+        events = self.daemon.api.get(path)
+        version = events["metadata"]["resourceVersion"]
+        if not any(said(e) for e in events["items"]):
+            self.assertTrue(any(said(e["object"]) for e in self.daemon.api.watch(path, 30, resourceVersion=version)))
+        self.registry.gate.open.set()
+        self.daemon.wait_running("slow")
+
+
 class Killed(RegistryTest):
     def test_in_the_middle_of_a_pull(self):
         self.registry.push("killed", "1", [{"data": "x" * 1000}])
