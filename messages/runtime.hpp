@@ -277,8 +277,9 @@ BOOST_DESCRIBE_ENUM(probe_verdict, success, warning, failure, error)
 struct probe_outcome {
   probe_verdict verdict = probe_verdict::error;
   std::string output;
+  bool answered = false; ///< an HTTP server has answered, whatever it said: enough for a hook
 };
-BOOST_DESCRIBE_STRUCT(probe_outcome, (), (verdict, output))
+BOOST_DESCRIBE_STRUCT(probe_outcome, (), (verdict, output, answered))
 
 struct get_machine_facts {};
 BOOST_DESCRIBE_STRUCT(get_machine_facts, (), ())
