@@ -95,19 +95,28 @@ struct sysctl {
 };
 BOOST_DESCRIBE_STRUCT(sysctl, (), (name, value))
 
+/// What system calls a container may make.
+struct seccomp_profile {
+  std::string type; ///< RuntimeDefault, Localhost, Unconfined
+  std::string localhost_profile;
+};
+BOOST_DESCRIBE_STRUCT(seccomp_profile, (), (type, localhost_profile))
+
 /// Pod and container security contexts in one: each level leaves what is not its own unset.
 struct security_context {
   std::optional<capabilities> capabilities_;
   std::optional<bool> privileged, run_as_non_root, read_only_root_filesystem, allow_privilege_escalation;
   std::optional<int64_t> run_as_user, run_as_group, fs_group;
   std::vector<int64_t> supplemental_groups;
-  std::string fs_group_change_policy, proc_mount;
+  std::string fs_group_change_policy, supplemental_groups_policy, proc_mount;
   std::vector<sysctl> sysctls;
+  std::optional<seccomp_profile> seccomp_profile_;
 };
 BOOST_DESCRIBE_STRUCT(security_context, (),
                       (capabilities_, privileged, run_as_non_root, read_only_root_filesystem,
                        allow_privilege_escalation, run_as_user, run_as_group, fs_group, supplemental_groups,
-                       fs_group_change_policy, proc_mount, sysctls))
+                       fs_group_change_policy, supplemental_groups_policy, proc_mount, sysctls,
+                       seccomp_profile_))
 
 struct exit_code_match {
   std::string operator_; ///< In, NotIn
