@@ -4,6 +4,7 @@ A bundle with the same image, command, namespaces and limits of capability; an o
 starts. With `network` it also gets what a pod's address takes (bare_network.py); without, an empty network namespace.
 Nothing is written down, nobody is asked, nothing is watched."""
 import ctypes
+import itertools
 import json
 import os
 import select
@@ -76,14 +77,14 @@ class Bare:
         hybrid = Path("/sys/fs/cgroup/unified/cgroup.controllers").exists()
         self.runtime = str(helper) if hybrid and Path(helper).exists() else "/usr/bin/crun"
         self.environment = {"PODIUM_OCI_RUNTIME": "/usr/bin/crun", "PATH": os.environ["PATH"]}
-        self.serial = 0
+        self.serials = itertools.count(1)  # its next() is whole also among threads
 
     def start(self, arguments, name=None, with_network=False):
         """Nothing -> running, as few steps as it takes. Returns what kill() and remove() want."""
         network = self.network.make() if with_network else None
-        self.serial += 1
-        name = name or f"bare-{os.getpid()}-{self.serial}"
-        bundle = self.base / f"{name}-{self.serial}"
+        serial = next(self.serials)
+        name = name or f"bare-{os.getpid()}-{serial}"
+        bundle = self.base / f"{name}-{serial}"
         rootfs = bundle / "rootfs"
         for path in (rootfs, bundle / "upper", bundle / "work"):
             path.mkdir(parents=True)
@@ -124,9 +125,10 @@ class Bare:
         self.delete(container)
         return self.start(arguments, container["name"])
 
-    def remove(self, container):
+    def remove(self, container, number=signal.SIGKILL):
+        """Signals it, waits for its end and takes everything away."""
         try:
-            os.kill(container["pid"], signal.SIGKILL)
+            os.kill(container["pid"], number)
         except ProcessLookupError:
             pass
         self.wait_exit(container)

@@ -65,7 +65,7 @@ class BareNetwork:
         self.directory, self.bridge = Path(directory), bridge
         self.directory.mkdir(parents=True)
         self.network = ipaddress.ip_network(cidr)
-        self.host, self.serial = Netlink(), 1
+        self.host, self.serial, self.lock = Netlink(), 1, threading.Lock()
         kind = attribute(INFO_KIND, b"bridge")
         self.host.run(NEWLINK, link_header() + attribute(IFNAME, bridge.encode() + b"\0") + attribute(LINKINFO, kind), CREATE_EXCL)
         self.index = socket.if_nametoindex(bridge)
@@ -74,24 +74,26 @@ class BareNetwork:
 
     def make(self):
         """A namespace with eth0; its path."""
-        self.serial += 1
-        pin = self.directory / str(self.serial)
+        with self.lock:
+            self.serial += 1
+            serial = self.serial
+        pin = self.directory / str(serial)
         failed = []
-        thread = threading.Thread(target=self.make_inside, args=(pin, self.network[2 + self.serial % 250], failed))
+        thread = threading.Thread(target=self.make_inside, args=(pin, serial, failed))
         thread.start()
         thread.join()
         if failed:
             raise failed[0]
         return pin
 
-    def make_inside(self, pin, ip, failed):
+    def make_inside(self, pin, serial, failed):
         """In a thread of its own, which leaves its namespace behind and ends."""
         try:
             checked(LIBC.unshare(CLONE_NEWNET), "unshare")
             pin.touch()
             checked(LIBC.mount(b"/proc/thread-self/ns/net", str(pin).encode(), None, MS_BIND, None), "mount")
-            name = f"{self.bridge}v{self.serial}"
-            with open(pin, "rb") as space:
+            name = f"{self.bridge}v{serial}"
+            with open(pin, "rb") as space, self.lock:
                 peer = link_header() + attribute(IFNAME, b"eth0\0") + attribute(NET_NS_FD, struct.pack("I", space.fileno()))
                 kind = attribute(INFO_KIND, b"veth") + attribute(INFO_DATA, attribute(VETH_PEER, peer))
                 self.host.run(NEWLINK, link_header(0, UP) + attribute(IFNAME, name.encode() + b"\0")
@@ -99,7 +101,7 @@ class BareNetwork:
             inside = Netlink()
             eth0 = socket.if_nametoindex("eth0")
             inside.up(1)
-            inside.address(eth0, ip, self.network.prefixlen)
+            inside.address(eth0, self.network[2 + serial % 250], self.network.prefixlen)
             inside.up(eth0)
             inside.way_out(eth0, self.network[1])
             inside.socket.close()

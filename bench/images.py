@@ -51,7 +51,7 @@ def layer(seed, files, mean_bytes):
 def images(registry, quick):
     """Two images that share two of their three layers; returns their references."""
     import image_registry  # pylint: disable=import-outside-toplevel  # needs the tests' folder on the path
-    scale = 1 if quick else 4
+    scale = 1 if quick else 2
     shared = [layer("base", 700 * scale, 16_000), layer("runtime", 500 * scale, 12_000)]
     registry.push("bench/first", "1", [*shared, layer("first", 200 * scale, 16_000)])
     registry.push("bench/second", "1", [*shared, layer("second", 200 * scale, 16_000)])
@@ -141,7 +141,7 @@ def main():
     registry = image_registry.Registry()
     table = Table()
     try:
-        measure(options.build, images(registry, options.quick), 10 if options.quick else 20, table)
+        measure(options.build, images(registry, options.quick), 4 if options.quick else 8, table)
     finally:
         registry.stop()
     command = "./dev bench images" + (" --write" if options.write else "") + (" --quick" if options.quick else "")
