@@ -26,9 +26,6 @@ admission_fault unsupported(const std::string& path) {
 
 admission_fault unsupported_in(const json::value& container, const std::string& path) {
   if (given(field(container, "volumeDevices"))) return unsupported(path + ".volumeDevices");
-  for (auto* probe : {"livenessProbe", "readinessProbe", "startupProbe"})
-    if (auto* p = field(container, probe); p && field(*p, "grpc"))
-      return unsupported(path + "." + probe + ".grpc");
   return {};
 }
 

@@ -1,180 +1,22 @@
 #include "runtime/http/client.hpp"
 
 #include "core/error.hpp"
+#include "runtime/http/client_transfer.hpp"
 
-#include <cstring>
 #include <curl/curl.h>
 #include <mutex>
+#include <unistd.h>
 #include <unordered_map>
 #include <unordered_set>
 #include <uv.h>
 
 namespace podium {
+
+using detail::transfer;
+
 namespace {
-
-constexpr size_t max_header_bytes = 256 * 1024;
 constexpr size_t max_idle_handles = 32;
-
-struct slist_free {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using slist_ptr = std::unique_ptr<curl_slist, slist_free>;
-
-void append(slist_ptr& list, const std::string& line) {
-  list.reset(curl_slist_append(list.release(), line.c_str()));
 }
-
-/// One request under way.
-struct transfer {
-  uint64_t id = 0;
-  http_fetch fetch;
-  http_client::callback done;
-  http_reply reply;
-  size_t header_bytes = 0;
-  bool too_large = false, cancelled = false;
-  slist_ptr headers, connect_to;
-  CURL* easy = nullptr;
-  char error[CURL_ERROR_SIZE] = "";
-
-  size_t take_header(std::string_view line) {
-    if ((header_bytes += line.size()) > max_header_bytes) {
-      too_large = true;
-      return 0;
-    }
-    if (line.starts_with("HTTP/")) { // a new answer: after a redirect, or behind a 100
-      reply.headers = {};
-      return line.size();
-    }
-    auto colon = line.find(':');
-    if (colon == line.npos) return line.size();
-    auto value = line.substr(colon + 1);
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t'))
-      value.remove_prefix(1);
-    while (!value.empty() && strchr("\r\n \t", value.back()))
-      value.remove_suffix(1);
-    reply.headers.add(line.substr(0, colon), value);
-    return line.size();
-  }
-
-  size_t take_body(std::string_view bytes) {
-    if (cancelled) return 0;
-    if (fetch.on_data) {
-      fetch.on_data(bytes);
-      return cancelled ? 0 : bytes.size();
-    }
-    auto room = fetch.max_body_bytes - reply.body.size();
-    if (bytes.size() <= room) {
-      reply.body.append(bytes);
-      return bytes.size();
-    }
-    reply.body.append(bytes.substr(0, room));
-    (fetch.cut_body ? reply.cut : too_large) = true;
-    return 0;
-  }
-
-  void configure();
-  caf::expected<http_reply> result(CURLcode code);
-};
-
-curl_blob view_blob(const std::string& text) {
-  return {const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
-}
-
-void configure_tls(CURL* easy, const http_fetch& fetch) {
-  if (!fetch.verify) {
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-  }
-  if (!fetch.ca_pem.empty()) {
-    auto blob = view_blob(fetch.ca_pem);
-    curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-  }
-  if (!fetch.client_certificate_pem.empty()) {
-    auto certificate = view_blob(fetch.client_certificate_pem), key = view_blob(fetch.client_key_pem);
-    curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
-    curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
-  }
-}
-
-void transfer::configure() {
-  auto set = [this](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
-  set(CURLOPT_PRIVATE, static_cast<void*>(this));
-  set(CURLOPT_ERRORBUFFER, error);
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_URL, fetch.url.c_str());
-  set(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_PROXY, "");
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(fetch.timeout.count()));
-  set(CURLOPT_FOLLOWLOCATION, fetch.redirects > 0 ? 1L : 0L);
-  set(CURLOPT_MAXREDIRS, static_cast<long>(fetch.redirects));
-  set(CURLOPT_BUFFERSIZE, 16L * 1024);
-  if (fetch.fresh) {
-    set(CURLOPT_FRESH_CONNECT, 1L);
-    set(CURLOPT_FORBID_REUSE, 1L);
-    set(CURLOPT_SSL_SESSIONID_CACHE, 0L);
-  }
-  if (!fetch.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, fetch.unix_socket.c_str());
-  if (!fetch.resolve_to.empty()) {
-    auto is_v6 = fetch.resolve_to.find(':') != std::string::npos;
-    append(connect_to, is_v6 ? "::[" + fetch.resolve_to + "]:" : "::" + fetch.resolve_to + ':');
-    set(CURLOPT_CONNECT_TO, connect_to.get());
-  }
-  configure_tls(easy, fetch);
-  auto has_body =
-      !fetch.body.empty() || fetch.method == "POST" || fetch.method == "PUT" || fetch.method == "PATCH";
-  auto has_type = false;
-  for (auto& [name, value] : fetch.headers) {
-    has_type = has_type || equal_ignoring_case(name, "Content-Type");
-    append(headers, value.empty() ? name + ';' : name + ": " + value);
-  }
-  if (fetch.method == "HEAD") {
-    set(CURLOPT_NOBODY, 1L);
-  } else if (has_body) {
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(fetch.body.size()));
-    set(CURLOPT_POSTFIELDS, fetch.body.data());
-    if (!has_type) append(headers, "Content-Type:"); // else curl claims a form
-  }
-  if (fetch.method != "GET" && fetch.method != "HEAD") set(CURLOPT_CUSTOMREQUEST, fetch.method.c_str());
-  if (fetch.method == "GET" && has_body) set(CURLOPT_CUSTOMREQUEST, "GET");
-  set(CURLOPT_HTTPHEADER, headers.get());
-  set(CURLOPT_HEADERDATA, static_cast<void*>(this));
-  set(
-      CURLOPT_HEADERFUNCTION, +[](char* data, size_t size, size_t n, void* self) {
-        return static_cast<transfer*>(self)->take_header({data, size * n});
-      });
-  set(CURLOPT_WRITEDATA, static_cast<void*>(this));
-  set(
-      CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t n, void* self) {
-        return static_cast<transfer*>(self)->take_body({data, size * n});
-      });
-}
-
-caf::expected<http_reply> transfer::result(CURLcode code) {
-  auto what = fetch.method + ' ' + fetch.url + ": ";
-  if (cancelled) return make_error(errc::cancelled, what + "cancelled");
-  if (too_large) return make_error(errc::too_large, what + "the answer is too large");
-  if (code == CURLE_OPERATION_TIMEDOUT)
-    return make_error(errc::timeout,
-                      what + "no answer within " + std::to_string(fetch.timeout.count()) + " milliseconds");
-  if (code != CURLE_OK && !reply.cut) {
-    long os = 0;
-    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os);
-    auto detail = os ? std::string{" ("} + std::strerror(static_cast<int>(os)) + ")" : std::string{};
-    return make_error(errc::io, what + (*error ? error : curl_easy_strerror(code)) + detail);
-  }
-  long status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  reply.status = static_cast<int>(status);
-  char* url = nullptr;
-  if (curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url) reply.redirect_url = url;
-  return std::move(reply);
-}
-
-} // namespace
 
 struct http_client::impl : std::enable_shared_from_this<impl> {
   struct watched_socket {
@@ -187,6 +29,7 @@ struct http_client::impl : std::enable_shared_from_this<impl> {
   CURLM* multi = nullptr;
   uv_timer_t timer{};
   std::unordered_map<uint64_t, std::unique_ptr<transfer>> transfers;
+  detail::socket_owners open_sockets;
   std::unordered_set<watched_socket*> sockets;
   std::vector<CURL*> idle;
   uint64_t next_id = 0;
@@ -276,6 +119,20 @@ struct http_client::impl : std::enable_shared_from_this<impl> {
     return 0;
   }
 
+  // What the peer of an HTTP/2 request has said is known until its socket is closed.
+  static int close_socket(void* user, curl_socket_t fd) {
+    auto* self = static_cast<impl*>(user);
+    self->look_at(fd);
+    self->open_sockets.erase(fd);
+    return ::close(fd);
+  }
+
+  void look_at(curl_socket_t fd) {
+    auto owner = open_sockets.find(fd);
+    auto t = owner == open_sockets.end() ? transfers.end() : transfers.find(owner->second);
+    if (t != transfers.end()) t->second->look_at(fd);
+  }
+
   void act(curl_socket_t fd, int flags) {
     auto keep = shared_from_this();
     int running = 0;
@@ -298,6 +155,8 @@ struct http_client::impl : std::enable_shared_from_this<impl> {
     auto node = transfers.extract(id);
     auto& t = *node.mapped();
     curl_multi_remove_handle(multi, t.easy);
+    for (auto& [fd, owner] : open_sockets)
+      if (owner == id) t.look_at(fd);
     auto result = t.result(code);
     if (idle.size() < max_idle_handles) {
       curl_easy_reset(t.easy);
@@ -320,8 +179,13 @@ struct http_client::impl : std::enable_shared_from_this<impl> {
       t->easy = idle.back();
       idle.pop_back();
     }
+    t->sockets = &open_sockets;
     t->configure();
     auto* easy = t->easy;
+    if (t->fetch.http2) {
+      curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &impl::close_socket);
+      curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(this));
+    }
     transfers.emplace(id, std::move(t));
     curl_multi_add_handle(multi, easy); // arms the timer; nothing else happens in here
   }

@@ -4,6 +4,7 @@
 #include "runtime/http/message.hpp"
 #include "runtime/loop/event_loop.hpp"
 
+#include <caf/error.hpp>
 #include <caf/expected.hpp>
 #include <functional>
 #include <memory>
@@ -13,17 +14,21 @@ namespace podium {
 
 struct http_fetch {
   std::string method = "GET";
-  std::string url = {}; ///< http or https
-  header_list headers = {};
+  std::string url = {};     ///< http or https
+  header_list headers = {}; ///< all that are sent, but for what HTTP itself demands
   std::string body = {};
   std::chrono::milliseconds timeout{30'000}; ///< for everything together; 0: none (watches)
   size_t max_body_bytes = 16 * 1024 * 1024;
+  size_t max_header_bytes = 256 * 1024; ///< trailers included; more is errc::too_large
   /// A longer body is cut there and the answer is good; otherwise it is errc::too_large.
   bool cut_body = false;
+  /// An answer whose body ends too early or too late is given, with the reason in `broken`.
+  bool keep_broken_body = false;
   bool verify = true;      ///< check the server's certificate and name
   std::string ca_pem = {}; ///< trusted instead of the system's CAs
   std::string client_certificate_pem = {}, client_key_pem = {};
   bool fresh = false;           ///< a connection of its own, closed afterwards: for probes
+  bool http2 = false;           ///< HTTP/2 from the first byte on, also without TLS: what gRPC speaks
   std::string unix_socket = {}; ///< connect here instead of to the URL's host
   std::string resolve_to = {};  ///< connect to this address instead of looking the URL's host up
   unsigned redirects = 0;       ///< how many are followed
@@ -34,9 +39,10 @@ struct http_fetch {
 
 struct http_reply {
   int status = 0;
-  http_headers headers;
+  http_headers headers; ///< and behind them the trailers
   std::string body;
   bool cut = false;         ///< the body was longer than max_body_bytes
+  caf::error broken;        ///< why the body is not whole: errc::timeout or errc::io
   std::string redirect_url; ///< absolute, when the answer was a redirect that was not followed
 };
 
@@ -44,7 +50,8 @@ struct http_reply {
 class http_client {
 public:
   /// errc::timeout when the deadline passed, errc::cancelled, errc::too_large, errc::io with curl's text
-  /// otherwise.
+  /// otherwise. With http2 errc::unavailable stands for all of these while the peer has not spoken HTTP/2:
+  /// it was not reached, it is silent, or it has closed at once.
   using callback = std::function<void(caf::expected<http_reply>)>;
 
   explicit http_client(event_loop& loop, long max_connections = 256);

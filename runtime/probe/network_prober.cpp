@@ -1,5 +1,6 @@
 #include "runtime/probe/network_prober.hpp"
 #include "core/error.hpp"
+#include "runtime/probe/grpc_health.hpp"
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -11,7 +12,6 @@ namespace {
 
 constexpr size_t max_body_bytes = 10 * 1'024;
 constexpr unsigned max_redirects = 10;
-constexpr auto user_agent = "kube-probe/1.32";
 
 std::string lower(std::string text) {
   for (auto& c : text)
@@ -31,6 +31,31 @@ std::string reason(int errnum) {
 
 probe_outcome failure(std::string text) {
   return {.verdict = probe_verdict::failure, .output = std::move(text)};
+}
+
+bool is_hex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// What nobody may send in a request line, and a '%' that begins no escape.
+std::string escaped(std::string_view path) {
+  constexpr std::string_view forbidden = "\"<>\\^`{|}", digits = "0123456789ABCDEF";
+  std::string result;
+  for (size_t i = 0; i < path.size(); ++i) {
+    auto c = path[i];
+    auto byte = static_cast<unsigned char>(c);
+    auto lone = c == '%' && !(i + 2 < path.size() && is_hex(path[i + 1]) && is_hex(path[i + 2]));
+    if (byte > 0x20 && byte < 0x7f && !lone && forbidden.find(c) == forbidden.npos)
+      result += c;
+    else
+      result.append({'%', digits[byte >> 4], digits[byte & 15]});
+  }
+  return result;
+}
+
+// The answers that Go's HTTP client takes for redirects.
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
 // The part between scheme and path.
@@ -65,13 +90,18 @@ std::string fetch_error(const std::string& url, const caf::error& err) {
   return head + "dial tcp " + dial_address(url) + ": " + text;
 }
 
+std::string broken_body(const caf::error& err) {
+  if (code_of(err) != errc::timeout) return message_of(err);
+  return "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
+}
+
 } // namespace
 
 std::string probe_url(const http_get_action& action, const std::string& pod_ip) {
   auto scheme = action.scheme.empty() ? std::string{"http"} : lower(action.scheme);
   auto host = with_brackets(action.host.empty() ? pod_ip : action.host);
   auto path = action.path.starts_with('/') ? action.path : "/" + action.path;
-  return scheme + "://" + host + ":" + std::to_string(action.port.number) + path;
+  return scheme + "://" + host + ":" + std::to_string(action.port.number) + escaped(path);
 }
 
 header_list probe_headers(const http_get_action& action) {
@@ -81,9 +111,10 @@ header_list probe_headers(const http_get_action& action) {
     auto name = lower(h.name);
     agent = agent || name == "user-agent";
     accept = accept || name == "accept";
+    if (h.value.empty() && (name == "user-agent" || name == "accept")) continue;
     result.emplace_back(h.name, h.value);
   }
-  if (!agent) result.emplace_back("User-Agent", user_agent);
+  if (!agent) result.emplace_back("User-Agent", probe_user_agent);
   if (!accept) result.emplace_back("Accept", "*/*");
   return result;
 }
@@ -112,7 +143,7 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
   event_loop& loop;
   http_client& client;
   std::set<dial*> dials;
-  std::set<uint64_t> fetches;
+  std::set<uint64_t> fetches, waits;
   bool closed = false;
 
   void fetch(const std::string& url, const header_list& headers, std::chrono::nanoseconds left,
@@ -124,6 +155,7 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
         std::max(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds{1});
     request.max_body_bytes = max_body_bytes;
     request.cut_body = true;
+    request.keep_broken_body = true;
     request.verify = false;
     request.fresh = true;
     auto began = uv_hrtime();
@@ -142,17 +174,61 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
 
   void judge(const std::string& url, const header_list& headers, std::chrono::nanoseconds left,
              unsigned followed, http_reply reply, const answer& done) {
-    if (!reply.redirect_url.empty() && reply.status >= 300 && reply.status < 400) {
-      if (url_host(reply.redirect_url) != url_host(url))
-        return done({.verdict = probe_verdict::warning,
-                     .output = "Probe terminated redirects, Response body: " + reply.body});
+    if (!reply.redirect_url.empty() && is_redirect(reply.status)
+        && url_host(reply.redirect_url) == url_host(url)) {
       if (followed == max_redirects)
         return done(failure("Get \"" + reply.redirect_url + "\": stopped after 10 redirects"));
       return fetch(reply.redirect_url, headers, left, followed + 1, done);
     }
-    if (reply.status >= 200 && reply.status < 400)
+    if (reply.broken) return done({.verdict = probe_verdict::error, .output = broken_body(reply.broken)});
+    if (reply.status >= 300 && reply.status < 400)
+      return done({.verdict = probe_verdict::warning,
+                   .output = "Probe terminated redirects, Response body: " + reply.body});
+    if (reply.status >= 200 && reply.status < 300)
       return done({.verdict = probe_verdict::success, .output = std::move(reply.body)});
     done(failure("HTTP probe failed with statuscode: " + std::to_string(reply.status)));
+  }
+
+  struct health_question {
+    std::string address, service;
+    std::chrono::nanoseconds timeout;
+    uint64_t began;
+    answer done;
+  };
+
+  void ask_health(health_question q, unsigned attempt) {
+    auto began = uv_hrtime();
+    auto left = q.timeout - std::chrono::nanoseconds{began - q.began};
+    auto id = std::make_shared<uint64_t>(0);
+    auto request = grpc_health_request(q.address, q.service, left);
+    *id = client.send(std::move(request), [=, q = std::move(q),
+                                           weak = weak_from_this()](caf::expected<http_reply> reply) mutable {
+      auto self = weak.lock();
+      if (!self || self->closed) return;
+      self->fetches.erase(*id);
+      if (reply) return q.done(judge_grpc_health(*reply, q.timeout));
+      if (code_of(reply.error()) == errc::unavailable)
+        return self->ask_health_again(std::move(q), attempt, began, reply.error());
+      q.done(judge_grpc_error(reply.error(), q.address, q.timeout));
+    });
+    fetches.insert(*id);
+  }
+
+  // There was no gRPC server: it may come up within the time-out, at whose end the probe has failed.
+  void ask_health_again(health_question q, unsigned attempt, uint64_t began, const caf::error& err) {
+    auto now = uv_hrtime();
+    auto end = q.began + static_cast<uint64_t>(q.timeout.count());
+    auto again = began + static_cast<uint64_t>(grpc_connect_back_off(attempt).count());
+    auto last = again >= end;
+    auto when = last ? end : std::max(again, now);
+    if (when <= now) return q.done(judge_grpc_error(err, q.address, q.timeout));
+    auto id = std::make_shared<uint64_t>(0);
+    *id = loop.after(std::chrono::nanoseconds{when - now}, [=, this, q = std::move(q)]() mutable {
+      waits.erase(*id);
+      if (last) return q.done(judge_grpc_error(err, q.address, q.timeout));
+      ask_health(std::move(q), attempt + 1);
+    });
+    waits.insert(*id);
   }
 
   void start_dial(const std::string& host, int port, std::chrono::nanoseconds timeout, answer done) {
@@ -237,12 +313,20 @@ network_prober::~network_prober() {
       self->close(*self->dials.begin());
     for (auto id : self->fetches)
       self->client.cancel(id);
+    for (auto id : self->waits)
+      self->loop.cancel(id);
   });
 }
 
 void network_prober::http_get(const http_get_action& action, const std::string& pod_ip,
                               std::chrono::nanoseconds timeout, answer done) {
   impl_->fetch(probe_url(action, pod_ip), probe_headers(action), timeout, 0, std::move(done));
+}
+
+void network_prober::grpc(const grpc_action& action, const std::string& pod_ip,
+                          std::chrono::nanoseconds timeout, answer done) {
+  auto address = with_brackets(pod_ip) + ":" + std::to_string(action.port);
+  impl_->ask_health({std::move(address), action.service, timeout, uv_hrtime(), std::move(done)}, 0);
 }
 
 void network_prober::tcp_socket(const tcp_socket_action& action, const std::string& pod_ip,

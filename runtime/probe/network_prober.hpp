@@ -1,4 +1,4 @@
-// httpGet and tcpSocket probes, from the node. Source of the rules: Kubernetes' kubelet (reference: pod
+// httpGet, tcpSocket and grpc probes, from the node. Source of the rules: Kubernetes' kubelet (reference: pod
 // semantics, handlers).
 #pragma once
 #include "messages/runtime.hpp"
@@ -21,10 +21,15 @@ public:
   network_prober(const network_prober&) = delete;
   network_prober& operator=(const network_prober&) = delete;
 
-  /// A request of its own connection; redirects to the same host are followed, ten at most; to another host
-  /// they end the probe with a warning. 200 to 399 is success; of the body 10 KiB are kept.
+  /// A request of its own connection; redirects to the same host are followed, ten at most; any other
+  /// answer of 300 to 399 ends the probe with a warning. 200 to 299 is success; of the body 10 KiB are kept.
+  /// A body that breaks off is an error.
   void http_get(const http_get_action& action, const std::string& pod_ip, std::chrono::nanoseconds timeout,
                 answer done);
+  /// Asks gRPC's health service without TLS. One that cannot be reached is tried again within the time-out,
+  /// as gRPC's clients do.
+  void grpc(const grpc_action& action, const std::string& pod_ip, std::chrono::nanoseconds timeout,
+            answer done);
   /// Success is a connection, which is reset at once.
   void tcp_socket(const tcp_socket_action& action, const std::string& pod_ip,
                   std::chrono::nanoseconds timeout, answer done);
@@ -34,9 +39,13 @@ private:
   std::shared_ptr<impl> impl_;
 };
 
-/// The URL an httpGet probe asks. Pure.
+/// How probes call themselves.
+constexpr auto probe_user_agent = "kube-probe/1.32";
+
+/// The URL an httpGet probe asks; what may not stand in one is escaped. Pure.
 std::string probe_url(const http_get_action& action, const std::string& pod_ip);
-/// The header fields it sends: the node's own where the action does not say otherwise. Pure.
+/// The header fields it sends: the node's own where the action does not say otherwise; an empty User-Agent or
+/// Accept leaves it out. Pure.
 header_list probe_headers(const http_get_action& action);
 /// The host of an absolute URL, without port and brackets; "" when it has none. Pure.
 std::string url_host(std::string_view url);

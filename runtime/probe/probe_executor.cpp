@@ -36,6 +36,11 @@ private:
           this, loop_, [&prober = prober_, action = *m.probe.tcp_socket, ip = m.pod_ip, timeout](auto reply) {
             prober.tcp_socket(action, ip, timeout, [reply](probe_outcome x) { reply(std::move(x)); });
           });
+    if (m.probe.grpc)
+      return answer_from_loop<probe_outcome>(
+          this, loop_, [&prober = prober_, action = *m.probe.grpc, ip = m.pod_ip, timeout](auto reply) {
+            prober.grpc(action, ip, timeout, [reply](probe_outcome x) { reply(std::move(x)); });
+          });
     return probe_outcome{.verdict = probe_verdict::error,
                          .output = "missing probe handler for " + m.key.name};
   }

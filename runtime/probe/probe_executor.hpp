@@ -1,5 +1,5 @@
-// The probe executor as the typed actor that probes talk to: HTTP and TCP from the node, commands in the
-// container.
+// The probe executor as the typed actor that probes talk to: HTTP, TCP and gRPC from the node, commands in
+// the container.
 #pragma once
 #include "core/actor_env.hpp"
 #include "messages/interfaces.hpp"

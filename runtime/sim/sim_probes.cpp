@@ -34,6 +34,7 @@ sim_probes::timed_outcome sim_probes::judge(const run_probe& request) {
   if (request.probe.exec) return judge_exec(request, timeout);
   if (request.probe.http_get) return judge_http(request, timeout);
   if (request.probe.tcp_socket) return judge_tcp(request, timeout);
+  if (request.probe.grpc) return judge_grpc(request, timeout);
   return {{probe_verdict::error, "the probe has no handler"}};
 }
 
@@ -61,6 +62,21 @@ sim_probes::timed_outcome sim_probes::judge_http(const run_probe& request, nanos
   if (!port->transport_error.empty()) return {{probe_verdict::error, port->transport_error}, port->latency};
   if (port->status >= 200 && port->status < 400) return {{probe_verdict::success, port->body}, port->latency};
   return {failed("HTTP probe failed with statuscode: " + std::to_string(port->status)), port->latency};
+}
+
+sim_probes::timed_outcome sim_probes::judge_grpc(const run_probe& request, nanoseconds timeout) {
+  auto& action = *request.probe.grpc;
+  auto* port = reachable(request) ? world_->port(request.key, action.port, &action.service, now()) : nullptr;
+  // A port that is closed is tried again until the time-out, as gRPC's clients do.
+  if (!port || port->health.empty())
+    return {failed("timeout: failed to connect service \"" + address_of(request, {}, action.port)
+                   + "\" within " + to_go_duration(timeout) + ": context deadline exceeded"),
+            timeout};
+  if (port->latency >= timeout)
+    return {failed("timeout: health rpc did not complete within " + to_go_duration(timeout)), timeout};
+  if (port->health != "SERVING")
+    return {failed("service unhealthy (responded with \"" + port->health + "\")"), port->latency};
+  return {{probe_verdict::success, "service healthy"}, port->latency};
 }
 
 sim_probes::timed_outcome sim_probes::judge_tcp(const run_probe& request, nanoseconds timeout) {

@@ -24,6 +24,7 @@ private:
   timed_outcome judge(const run_probe& request);
   timed_outcome judge_exec(const run_probe& request, nanoseconds timeout);
   timed_outcome judge_http(const run_probe& request, nanoseconds timeout);
+  timed_outcome judge_grpc(const run_probe& request, nanoseconds timeout);
   timed_outcome judge_tcp(const run_probe& request, nanoseconds timeout);
   bool reachable(const run_probe& request) const;
 

@@ -43,8 +43,10 @@ struct sim_exec {
 struct sim_port {
   int32_t port = 0; ///< 0 is every port
   nanoseconds from{0}, until = forever;
-  std::string path = "*"; ///< glob over the path of an HTTP request; a TCP probe passes it over
-  int32_t status = 200;
+  std::string path = "*"; ///< glob over the path of an HTTP request, or the service of a gRPC health check;
+                          ///< a TCP probe passes it over
+  int32_t status = 200;   ///< of HTTP
+  std::string health = "SERVING"; ///< what a gRPC health check gets; "": no gRPC server listens
   nanoseconds latency{0};
   std::string body{};
   std::string transport_error{}; ///< not "": the probe cannot be run, its result is thrown away

@@ -60,6 +60,7 @@ struct http_server {
         }
         auto& answer = answers[path];
         (void)!::send(client.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+        if (path == "/stuck") silent.push_back(std::move(client));
       }
     });
   }
@@ -118,6 +119,9 @@ BOOST_AUTO_TEST_CASE(http_results) {
   server.answers = {{"/ok?q=1", reply("200 OK", "fine")},
                     {"/399", reply("399 Odd", "")},
                     {"/500", reply("500 No", "bad")},
+                    {"/nowhere", reply("302 Found", "")},
+                    {"/short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"},
+                    {"/stuck", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"},
                     {"/400", reply("400 No", "")},
                     {"/big", reply("200 OK", std::string(50'000, 'x'))},
                     {"/same", reply("302 Found", "", "Location: /ok?q=1\r\n")},
@@ -131,7 +135,16 @@ BOOST_AUTO_TEST_CASE(http_results) {
   BOOST_TEST(server.last_request.find("User-Agent: kube-probe/") != std::string::npos);
   BOOST_TEST(server.last_request.find("Accept: */*") != std::string::npos);
   BOOST_TEST(server.last_request.find("Accept-Encoding") == std::string::npos);
-  BOOST_TEST((w.get("/399", server.port).verdict == probe_verdict::success));
+  auto odd = w.get("/399", server.port);
+  BOOST_TEST((odd.verdict == probe_verdict::warning));
+  BOOST_TEST(odd.output == "Probe terminated redirects, Response body: ");
+  BOOST_TEST((w.get("/nowhere", server.port).verdict == probe_verdict::warning));
+  auto short_body = w.get("/short", server.port);
+  BOOST_TEST((short_body.verdict == probe_verdict::error), short_body.output);
+  auto stuck = w.get("/stuck", server.port, std::chrono::milliseconds{100});
+  BOOST_TEST((stuck.verdict == probe_verdict::error));
+  BOOST_TEST(stuck.output
+             == "context deadline exceeded (Client.Timeout or context cancellation while reading body)");
   auto bad = w.get("/500", server.port);
   BOOST_TEST((bad.verdict == probe_verdict::failure));
   BOOST_TEST(bad.output == "HTTP probe failed with statuscode: 500");
@@ -152,6 +165,12 @@ BOOST_AUTO_TEST_CASE(http_results) {
   BOOST_TEST(server.last_request.find("Host: example.org\r\n") != std::string::npos);
   BOOST_TEST(server.last_request.find("User-Agent: me\r\n") != std::string::npos);
   BOOST_TEST(server.last_request.find("X-Probe: 1\r\n") != std::string::npos);
+  w.get("/399", server.port, std::chrono::seconds{5}, {{"Accept", ""}, {"user-agent", ""}, {"X-Empty", ""}});
+  BOOST_TEST(server.last_request.find("Accept:") == std::string::npos);
+  BOOST_TEST(server.last_request.find("gent:") == std::string::npos);
+  BOOST_TEST(server.last_request.find("X-Empty:") != std::string::npos);
+  w.get("/a b/%zz%20?\"=é", server.port, std::chrono::milliseconds{50});
+  BOOST_TEST(server.last_request.starts_with("GET /a%20b/%25zz%20?%22=%C3%A9 HTTP/1.1\r\n"));
   auto late = w.get("/silent", server.port, std::chrono::milliseconds{50});
   BOOST_TEST((late.verdict == probe_verdict::failure));
   BOOST_TEST(

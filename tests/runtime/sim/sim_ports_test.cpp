@@ -52,6 +52,11 @@ struct probe_fixture {
     spec.tcp_socket = tcp_socket_action{{port, ""}, ""};
     return spec;
   }
+  static probe_spec grpc(std::string service, int32_t port = 80) {
+    probe_spec spec;
+    spec.grpc = {port, std::move(service)};
+    return spec;
+  }
   static probe_spec exec(std::vector<std::string> command) {
     probe_spec spec;
     spec.exec = exec_action{std::move(command)};
@@ -117,6 +122,27 @@ BOOST_FIXTURE_TEST_CASE(http_and_tcp_probes_follow_the_ports, probe_fixture) {
   BOOST_TEST((probe(http("/", 82)).verdict == probe_verdict::error));
   ip = "10.9.9.9"; // not the pod's
   BOOST_TEST((probe(tcp(81)).verdict == probe_verdict::failure));
+}
+
+BOOST_FIXTURE_TEST_CASE(grpc_probes_follow_the_ports, probe_fixture) {
+  run({.ports = {{.port = 80, .path = "web", .health = "NOT_SERVING"},
+                 {.port = 80},
+                 {.port = 81, .latency = 3s},
+                 {.port = 82, .health = ""}}});
+  BOOST_TEST((probe(grpc("")).verdict == probe_verdict::success));
+  BOOST_TEST(probe(grpc("")).output == "service healthy");
+  BOOST_TEST((probe(grpc("web")).verdict == probe_verdict::failure));
+  BOOST_TEST(probe(grpc("web")).output == "service unhealthy (responded with \"NOT_SERVING\")");
+  for (auto [port, text] :
+       {std::pair{81, std::string{"timeout: health rpc did not complete within 1s"}},
+        {82, "timeout: failed to connect service \"" + ip + ":82\" within 1s: context deadline exceeded"},
+        {83, "timeout: failed to connect service \"" + ip + ":83\" within 1s: context deadline exceeded"}}) {
+    auto before = sim.now();
+    auto outcome = probe(grpc("", port));
+    BOOST_TEST((outcome.verdict == probe_verdict::failure));
+    BOOST_TEST(outcome.output == text);
+    BOOST_TEST((sim.now() - before == 1s));
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(exec_probes_follow_the_commands, probe_fixture) {
