@@ -147,7 +147,7 @@ caf::expected<std::unique_ptr<node_runtime>> node_runtime::start(caf::actor_syst
   p.image_port = spawn_image_service(system, env, loop, p.store,
                                      [&containers = p.containers] { return containers.images_in_use(); });
   p.probe_port = spawn_probe_executor(system, env, loop, p.prober, p.container_port);
-  p.volume_port = spawn_volume_manager(system, env, loop, p.pool, {settings.data_dir, settings.run_dir});
+  p.volume_port = spawn_volume_manager(system, env, loop, {settings.data_dir, settings.run_dir});
   return std::unique_ptr<node_runtime>(new node_runtime(std::move(parts)));
 }
 

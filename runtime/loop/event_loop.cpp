@@ -1,7 +1,5 @@
 #include "runtime/loop/event_loop.hpp"
 
-#include <condition_variable>
-#include <deque>
 #include <future>
 #include <map>
 #include <pthread.h>
@@ -154,61 +152,6 @@ void event_loop::cancel(uint64_t timer_id) {
   uv_timer_stop(handle);
   uv_close(reinterpret_cast<uv_handle_t*>(handle),
            [](uv_handle_t* h) { delete static_cast<impl::timer*>(h->data); });
-}
-
-struct work_pool::impl {
-  struct job {
-    std::function<void()> work, done;
-  };
-  event_loop& loop;
-  size_t max_queued;
-  std::mutex mutex;
-  std::condition_variable ready;
-  std::deque<job> queue;
-  bool stopping = false;
-  std::vector<std::thread> threads;
-
-  void main() {
-    for (;;) {
-      job next;
-      {
-        std::unique_lock guard{mutex};
-        ready.wait(guard, [&] { return stopping || !queue.empty(); });
-        if (stopping) return;
-        next = std::move(queue.front());
-        queue.pop_front();
-      }
-      next.work();
-      if (next.done) loop.post(std::move(next.done));
-    }
-  }
-};
-
-work_pool::work_pool(event_loop& loop, unsigned threads, size_t max_queued)
-    : impl_(new impl{
-        .loop = loop, .max_queued = max_queued, .mutex = {}, .ready = {}, .queue = {}, .threads = {}}) {
-  for (unsigned i = 0; i < threads; ++i)
-    impl_->threads.emplace_back([p = impl_.get()] { p->main(); });
-}
-
-work_pool::~work_pool() {
-  {
-    std::lock_guard guard{impl_->mutex};
-    impl_->stopping = true;
-  }
-  impl_->ready.notify_all();
-  for (auto& t : impl_->threads)
-    t.join();
-}
-
-bool work_pool::submit(std::function<void()> work, std::function<void()> done) {
-  {
-    std::lock_guard guard{impl_->mutex};
-    if (impl_->queue.size() >= impl_->max_queued) return false;
-    impl_->queue.push_back({std::move(work), std::move(done)});
-  }
-  impl_->ready.notify_one();
-  return true;
 }
 
 } // namespace podium

@@ -51,10 +51,18 @@ private:
 };
 
 /// Threads for what would block the loop or an actor: unpacking, deleting trees, file reads. The queue is
-/// bounded.
+/// bounded. While jobs wait and none has been begun for a tenth of a second (all threads are in system calls
+/// that do not come back, a disk that hangs), one thread after the other is added, and ends when it has
+/// nothing to do.
 class work_pool {
 public:
-  work_pool(event_loop& loop, unsigned threads, size_t max_queued = 10'000);
+  enum class at_end : uint8_t {
+    finish, ///< waits for the jobs that run
+    leave,  ///< waits two seconds; jobs may use nothing that ends with the pool, their `done` is dropped
+  };
+  static constexpr unsigned most_threads = 256;
+
+  work_pool(event_loop& loop, unsigned threads, size_t max_queued = 10'000, at_end end = at_end::finish);
   /// Finishes what runs, drops what waits.
   ~work_pool();
   /// Runs `work` on a pool thread, then `done` on the loop thread. False when the queue is full.
@@ -62,7 +70,8 @@ public:
 
 private:
   struct impl;
-  std::unique_ptr<impl> impl_;
+  std::shared_ptr<impl> impl_;
+  const at_end end_;
 };
 
 } // namespace podium

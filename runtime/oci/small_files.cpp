@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <memory>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace podium {
@@ -18,9 +20,27 @@ namespace {
 /// a descriptor.
 constexpr int max_depth = 64;
 
+/// Whether something is mounted at the path itself, be it a part of the same file system (a bind mount).
+bool is_mount_root(const std::string& path) {
+  struct statx facts {};
+  return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &facts) == 0
+         && (facts.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/// A directory's child directory; none where it is a link or where another mount begins. A device's number
+/// would not tell: a bind mount of the same file system has the same one.
+unique_fd open_child(int directory, const char* name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  while (true) {
+    auto fd = static_cast<int>(::syscall(SYS_openat2, directory, name, &how, sizeof how));
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return unique_fd{fd};
+  }
+}
+
 struct tree_removal {
   int top = -1;
-  dev_t device = 0;
   unsigned moved = 0;
 
   void empty(int directory, int depth) {
@@ -33,12 +53,13 @@ struct tree_removal {
       std::string_view child = entry->d_name;
       if (child == "." || child == ".." || ::unlinkat(directory, entry->d_name, 0) == 0) continue;
       if (depth >= max_depth) {
-        auto name = ".moved-" + std::to_string(++moved);
-        if (::renameat(directory, entry->d_name, top, name.c_str()) == 0) continue;
+        auto name = ".moved-" + std::to_string(moved + 1);
+        if (::renameat(directory, entry->d_name, top, name.c_str()) == 0) {
+          ++moved;
+          continue;
+        }
       }
-      unique_fd fd{::openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-      struct stat facts {};
-      if (fd && ::fstat(fd.get(), &facts) == 0 && facts.st_dev == device) empty(fd.release(), depth + 1);
+      if (auto fd = open_child(directory, entry->d_name)) empty(fd.release(), depth + 1);
       ::unlinkat(directory, entry->d_name, AT_REMOVEDIR);
     }
   }
@@ -88,10 +109,11 @@ void remove_tree(const std::string& path) {
     ::unlink(path.c_str());
     return;
   }
+  if (is_mount_root(path)) return;
   for (unsigned before = 1; before != 0;) {
     unique_fd top{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (!top) return;
-    tree_removal removal{top.get(), facts.st_dev};
+    tree_removal removal{top.get()};
     removal.empty(::fcntl(top.get(), F_DUPFD_CLOEXEC, 3), 0);
     before = removal.moved;
   }

@@ -13,8 +13,8 @@ bool write_small_file(const std::string& path, std::string_view text);
 /// Replaces a file so that a reader, also after a crash of this process, sees the old text or the new one.
 /// Error: errc::io, errc::no_space.
 caf::error replace_file(const std::string& path, std::string_view text, unsigned mode = 0644);
-/// Deletes a tree without following links or leaving its file system; what is mounted below is left. Best
-/// effort.
+/// Deletes a tree without following links; what is mounted at it or below is left with all that is in it,
+/// also a part of the same file system. Best effort.
 void remove_tree(const std::string& path);
 /// The kernel's id of this boot: what it differs from, no process or mount has outlived.
 std::string boot_id();

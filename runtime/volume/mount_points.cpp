@@ -7,12 +7,14 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 namespace podium {
 namespace {
+
+/// How often a directory's mounts are taken away before it is given up.
+constexpr int unmount_rounds = 4;
 
 /// mountinfo writes space, tab, newline and backslash as \ooo.
 std::string unescaped(const std::string& text) {
@@ -60,15 +62,19 @@ void unmount_all(const std::string& path) {
 
 std::vector<std::string> mount_points_below(const std::string& directory) {
   std::vector<std::string> found;
+  // The table has real paths.
+  std::error_code ec;
+  auto real = std::filesystem::canonical(directory, ec).string();
+  if (ec) real = directory;
   std::ifstream table{"/proc/thread-self/mountinfo"};
   for (std::string line; std::getline(table, line);) {
-    std::istringstream fields{line};
-    std::string skipped, point;
-    for (int i = 0; i < 4; ++i)
-      fields >> skipped;
-    fields >> point;
-    point = unescaped(point);
-    if (point == directory || point.starts_with(directory + "/")) found.push_back(point);
+    // The fifth word is the place.
+    size_t begin = 0;
+    for (int i = 0; i < 4 && begin != std::string::npos; ++i)
+      begin = line.find(' ', begin + 1);
+    if (begin == std::string::npos) continue;
+    auto point = unescaped(line.substr(begin + 1, line.find(' ', begin + 1) - begin - 1));
+    if (point == real || point.starts_with(real + "/")) found.push_back(std::move(point));
   }
   std::reverse(found.begin(), found.end());
   return found;
@@ -76,16 +82,16 @@ std::vector<std::string> mount_points_below(const std::string& directory) {
 
 caf::error remove_with_mounts(const std::string& directory) {
   if (!exists(directory)) return {};
-  // The usual mounts are right below: no need to read the table of all.
-  std::error_code ec;
-  for (auto& entry : std::filesystem::directory_iterator(directory, ec))
-    if (entry.symlink_status(ec).type() == std::filesystem::file_type::directory)
-      unmount_all(entry.path().string());
-  unmount_all(directory);
-  remove_tree(directory);
-  if (!exists(directory)) return {};
-  for (auto& point : mount_points_below(directory))
-    unmount_all(point);
+  // All mounts first: what is behind them is somebody else's. A mount may hide others, and one that is taken
+  // away may have been made visible to others by sharing: the table is read until it says that none is left.
+  auto points = mount_points_below(directory);
+  for (int round = 0; round < unmount_rounds && !points.empty(); ++round) {
+    for (auto& point : points)
+      unmount_all(point);
+    points = mount_points_below(directory);
+  }
+  if (!points.empty())
+    return make_error(errc::io, points.front() + " is mounted below " + directory + " and does not go");
   remove_tree(directory);
   if (!exists(directory)) return {};
   return make_error(errc::io, directory + " could not be removed");

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "runtime/oci/sandbox_files.hpp"
+#include "runtime/oci/small_files.hpp"
 #include "runtime/volume/atomic_files.hpp"
 #include "runtime/volume/host_path.hpp"
 #include "runtime/volume/mount_points.hpp"
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 namespace podium {
 namespace {
@@ -43,6 +45,14 @@ caf::error make_open_directory(const std::string& path, int64_t group) {
     if (auto err = give_to_group(fresh, group, false)) return err;
   return ::rename(fresh.c_str(), path.c_str()) == 0 ? caf::error{}
                                                     : errno_error("cannot make " + path, errno);
+}
+
+/// A directory as it is made for a persistent volume, before anybody had it.
+bool is_unused(const std::string& path) {
+  struct stat facts {};
+  std::error_code ec;
+  return ::lstat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode) && (facts.st_mode & 07777) == 0700
+         && facts.st_uid == 0 && facts.st_gid == 0 && fs::is_empty(path, ec);
 }
 
 } // namespace
@@ -78,9 +88,10 @@ volumes_set volume_maker::make(const set_volumes& request) const {
 caf::expected<std::string> volume_maker::make_one(const set_volumes& request, const volume_wish& wish) const {
   if (!safe_name(wish.name)) return make_error(errc::invalid, "not a volume's name: '" + wish.name + "'");
   if (wish.kind == volume_kind::host_path) {
+    if (auto err = open_persistent(wish.path)) return err;
     if (auto err = check_host_path(wish.path, wish.type)) return err;
     if (wish.group_owned && request.fs_group >= 0)
-      if (auto err = give_to_group(wish.path, request.fs_group, request.on_root_mismatch)) return err;
+      if (auto err = own_once(request, wish)) return err;
     return wish.path;
   }
   bool memory = wish.kind == volume_kind::memory || wish.in_memory;
@@ -98,6 +109,26 @@ caf::expected<std::string> volume_maker::make_one(const set_volumes& request, co
   return path;
 }
 
+/// Whoever the pod runs as may write in a directory of a persistent volume that nobody has used yet. An owner
+/// that was given to it since stays.
+caf::error volume_maker::open_persistent(const std::string& path) const {
+  if (fs::path{path}.parent_path() != settings_.root + "/volumes") return {};
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("cannot make " + path, errno);
+  if (is_unused(path)) ::chmod(path.c_str(), 0777);
+  return {};
+}
+
+/// The pod's processes may set modes and owners of their own, so the walk is done once for a pod; a file
+/// beside the pod's volumes tells a later daemon. Source: the kubelet does it when it mounts, before
+/// containers start.
+caf::error volume_maker::own_once(const set_volumes& request, const volume_wish& wish) const {
+  auto mark = disk_of(request.pod_uid) + "/" + wish.name + ".owned"; // no volume has a dot in its name
+  auto text = std::to_string(request.fs_group) + " " + wish.path;
+  if (read_small_file(mark) == text) return {};
+  if (auto err = give_to_group(wish.path, request.fs_group, request.on_root_mismatch)) return err;
+  return replace_file(mark, text, 0600);
+}
+
 caf::error volume_maker::remove(const std::string& pod_uid) const {
   if (!safe_name(pod_uid)) return make_error(errc::invalid, "not a pod's uid: '" + pod_uid + "'");
   auto memory = remove_with_mounts(memory_of(pod_uid));
@@ -110,7 +141,8 @@ volume_usage volume_maker::usage(const std::string& pod_uid) const {
   if (!safe_name(pod_uid)) return out;
   std::error_code ec;
   for (auto& entry : fs::directory_iterator(disk_of(pod_uid), ec))
-    out.used_bytes[entry.path().filename().string()] = tree_bytes(entry.path().string());
+    if (entry.symlink_status(ec).type() == fs::file_type::directory)
+      out.used_bytes[entry.path().filename().string()] = tree_bytes(entry.path().string());
   for (auto& entry : fs::directory_iterator(memory_of(pod_uid), ec)) {
     struct statfs facts {};
     if (::statfs(entry.path().c_str(), &facts) == 0)
@@ -133,9 +165,6 @@ caf::expected<volume_directory> volume_maker::persistent(const make_volume_direc
   ::chmod(all.c_str(), 0711);
   if (!is_directory(path) && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return errno_error("cannot make " + path, errno);
-  // Whoever the pod runs as may write. An owner that was given to it since stays.
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) == 0 && (facts.st_mode & 07777) == 0700) ::chmod(path.c_str(), 0777);
   return volume_directory{path};
 }
 
@@ -148,6 +177,14 @@ void volume_maker::sweep() const {
   }
   for (auto& uid : gone)
     remove_with_mounts(memory_of(uid));
+  // A daemon that ended between a persistent volume's directory and its object leaves a directory that nobody
+  // knows. Those that nobody has used go; the first pod of a volume makes its directory again.
+  std::vector<std::string> unused;
+  for (auto& entry : fs::directory_iterator(settings_.root + "/volumes", ec))
+    if (entry.path().filename().string().starts_with("pvc-") && is_unused(entry.path().string()))
+      unused.push_back(entry.path().string());
+  for (auto& path : unused)
+    ::rmdir(path.c_str());
 }
 
 } // namespace podium

@@ -1,6 +1,6 @@
 // The volumes of one node's pods as they lie on its disk and in its memory. Everything is found again from
-// what is there: a new daemon has nothing to remember. Blocks: for a work pool's thread, one call for a pod
-// at a time.
+// what is there: a new daemon has nothing to remember. Blocks: for a work pool's thread, one call for a pod's
+// own volumes, and one for a path of the node, at a time.
 #pragma once
 #include "messages/volume_port.hpp"
 
@@ -23,15 +23,19 @@ public:
   /// Errors: errc::io, something is left.
   caf::error remove(const std::string& pod_uid) const;
   volume_usage usage(const std::string& pod_uid) const;
-  /// Errors: errc::io, errc::no_space, errc::invalid.
+  /// Makes or removes the directory of a persistent volume; its first pod opens it for all. Errors: errc::io,
+  /// errc::no_space, errc::invalid.
   caf::expected<volume_directory> persistent(const make_volume_directory& request) const;
-  /// Takes away what is left in memory of pods that have no directory any more.
+  /// Takes away what is left in memory of pods that have no directory any more, and directories of persistent
+  /// volumes that no pod has had yet.
   void sweep() const;
 
 private:
   std::string disk_of(const std::string& pod_uid) const;
   std::string memory_of(const std::string& pod_uid) const;
   caf::expected<std::string> make_one(const set_volumes& request, const volume_wish& wish) const;
+  caf::error open_persistent(const std::string& path) const;
+  caf::error own_once(const set_volumes& request, const volume_wish& wish) const;
 
   volume_settings settings_;
 };

@@ -3,50 +3,122 @@
 #include "core/base_actor.hpp"
 #include "runtime/loop/loop_reply.hpp"
 #include "runtime/loop/result_of.hpp"
-#include "runtime/loop/serial_queue.hpp"
+
+#include <algorithm>
+#include <deque>
 
 namespace podium {
 namespace {
 
-/// What works on volumes: one queue for each pod that has work, so that no pod waits for the slow disk of
-/// another one's. Loop thread only.
+/// What works on volumes: one queue for each pod that has work, and one for each path of the node that is
+/// looked at, so that neither a pod nor the end of the same pod waits for a disk that hangs. Loop thread
+/// only.
 class volume_jobs : public std::enable_shared_from_this<volume_jobs> {
 public:
-  volume_jobs(event_loop& loop, work_pool& pool, volume_settings settings)
-      : loop_(loop), pool_(pool), maker_(std::make_shared<const volume_maker>(std::move(settings))) {}
+  volume_jobs(event_loop& loop, volume_settings settings)
+      : pool_(loop, usual_threads, most_queued, work_pool::at_end::leave),
+        maker_(std::make_shared<const volume_maker>(std::move(settings))) {
+    pool_.submit([maker = maker_] { maker->sweep(); }, {});
+  }
 
-  /// Runs `work(maker)` after all that came before for the same owner and answers what it gives.
-  template <class Reply, class Work>
-  void run(const std::string& owner, loop_reply<Reply> reply, Work work) {
-    auto& own = queues_[owner];
-    if (!own.queue) own.queue = std::make_unique<serial_queue>(loop_, pool_);
-    ++own.waiting;
+  /// Runs `work(maker)` after all that came before for the same owner and answers what it gives. A job that
+  /// still waits under the same `title` is replaced: who asked for it has asked again.
+  template <class Reply, class Work, class Answer>
+  void run(const std::string& owner, const std::string& title, Answer answer, Work work) {
     auto result = std::make_shared<std::optional<caf::expected<Reply>>>();
     auto call = [maker = maker_, work = std::move(work)]() -> caf::expected<Reply> { return work(*maker); };
-    bool taken = own.queue->submit([result, call]() mutable { result->emplace(result_of(call)); },
-                                   [self = shared_from_this(), owner, result, reply] {
-                                     self->finished(owner);
-                                     reply(std::move(**result));
-                                   });
-    if (taken) return;
-    finished(owner);
-    reply(make_error(errc::unavailable, "too much work is queued on this node"));
+    job next{title, [result, call]() mutable { result->emplace(result_of(call)); },
+             [result, answer] { answer(std::move(**result)); },
+             [answer](caf::error why) { answer(std::move(why)); }};
+    auto& queue = queues_[owner];
+    auto old = std::find_if(queue.begin() + (queue.empty() ? 0 : 1), queue.end(),
+                            [&](auto& j) { return !title.empty() && j.title == title; });
+    if (old != queue.end()) {
+      auto refuse = std::move(old->refuse);
+      *old = std::move(next);
+      return refuse(make_error(errc::stale, "asked for again"));
+    }
+    queue.push_back(std::move(next));
+    if (queue.size() == 1) begin(owner);
   }
 
 private:
-  struct entry {
-    std::unique_ptr<serial_queue> queue;
-    size_t waiting = 0;
+  struct job {
+    std::string title;
+    std::function<void()> work, finish;
+    std::function<void(caf::error)> refuse;
   };
+  /// Usually all is done in an instant; what hangs is what makes the pool grow.
+  static constexpr unsigned usual_threads = 2;
+  static constexpr size_t most_queued = 10'000;
+
+  /// The first of a queue is the one that runs.
+  void begin(const std::string& owner) {
+    auto& queue = queues_[owner];
+    while (!queue.empty()) {
+      if (pool_.submit(std::move(queue.front().work), [self = weak_from_this(), owner] {
+            if (auto alive = self.lock()) alive->finished(owner);
+          }))
+        return;
+      auto refuse = std::move(queue.front().refuse);
+      queue.pop_front();
+      refuse(make_error(errc::unavailable, "too much work is queued on this node"));
+    }
+    queues_.erase(owner);
+  }
   void finished(const std::string& owner) {
-    if (auto i = queues_.find(owner); i != queues_.end() && --i->second.waiting == 0) queues_.erase(i);
+    auto& queue = queues_[owner];
+    auto finish = std::move(queue.front().finish);
+    queue.pop_front();
+    begin(owner);
+    finish();
   }
 
-  event_loop& loop_;
-  work_pool& pool_;
+  work_pool pool_;
   const std::shared_ptr<const volume_maker> maker_;
-  std::map<std::string, entry> queues_;
+  std::map<std::string, std::deque<job>> queues_;
 };
+
+/// The answer to one request that was done in parts.
+struct gathered {
+  loop_reply<volumes_set> reply;
+  volumes_set all;
+  size_t left = 0;
+
+  void take(const set_volumes& part, caf::expected<volumes_set> made) {
+    if (made)
+      all.volumes.insert(all.volumes.end(), made->volumes.begin(), made->volumes.end());
+    else
+      for (auto& wish : part.volumes)
+        all.volumes.push_back({wish.name, "", message_of(made.error())});
+    if (--left == 0) reply(std::move(all));
+  }
+};
+
+/// What is the pod's own together, each path of the node by itself.
+std::vector<set_volumes> parts_of(const set_volumes& request) {
+  auto empty = [&] { return set_volumes{request.pod_uid, request.fs_group, request.on_root_mismatch, {}}; };
+  std::vector<set_volumes> out{empty()};
+  for (auto& wish : request.volumes) {
+    if (wish.kind == volume_kind::host_path) out.push_back(empty());
+    (wish.kind == volume_kind::host_path ? out.back() : out.front()).volumes.push_back(wish);
+  }
+  return out;
+}
+
+void set_in_parts(volume_jobs& jobs, const set_volumes& request, loop_reply<volumes_set> reply) {
+  auto parts = parts_of(request);
+  auto answer = std::make_shared<gathered>(gathered{std::move(reply), {}, parts.size()});
+  for (size_t i = 0; i < parts.size(); ++i) {
+    auto& part = parts[i];
+    auto own = i == 0;
+    jobs.run<volumes_set>(
+        own ? part.pod_uid : "path/" + part.volumes[0].path,
+        own ? "" : part.pod_uid + "/" + part.volumes[0].name,
+        [answer, part](caf::expected<volumes_set> made) { answer->take(part, std::move(made)); },
+        [part](const volume_maker& maker) -> caf::expected<volumes_set> { return maker.make(part); });
+  }
+}
 
 class volume_manager final : public base_actor<volume_manager_actor> {
 public:
@@ -57,7 +129,9 @@ protected:
   behavior_type handlers() override {
     return {
         [this](const set_volumes& m) {
-          return in_order<volumes_set>(m.pod_uid, [m](const volume_maker& maker) { return maker.make(m); });
+          return answer_from_loop<volumes_set>(this, loop_, [jobs = jobs_, m](loop_reply<volumes_set> reply) {
+            set_in_parts(*jobs, m, reply);
+          });
         },
         [this](const remove_volumes& m) {
           return in_order<ack>(m.pod_uid, [m](const volume_maker& maker) -> caf::expected<ack> {
@@ -76,26 +150,28 @@ protected:
         }};
   }
 
+  /// Jobs that wait hold this actor by their answers.
+  void ended() override { jobs_ = nullptr; }
+
 private:
   template <class Reply, class Work>
   caf::result<Reply> in_order(std::string owner, Work work) {
     return answer_from_loop<Reply>(
         this, loop_,
         [jobs = jobs_, owner = std::move(owner), work = std::move(work)](loop_reply<Reply> reply) {
-          jobs->run<Reply>(owner, std::move(reply), work);
+          jobs->run<Reply>(owner, "", reply, work);
         });
   }
 
   event_loop& loop_;
-  const std::shared_ptr<volume_jobs> jobs_;
+  std::shared_ptr<volume_jobs> jobs_;
 };
 
 } // namespace
 
 volume_manager_actor spawn_volume_manager(caf::actor_system& system, env_ptr env, event_loop& loop,
-                                          work_pool& pool, volume_settings settings) {
-  pool.submit([maker = volume_maker{settings}] { maker.sweep(); }, {});
-  auto jobs = std::make_shared<volume_jobs>(loop, pool, std::move(settings));
+                                          volume_settings settings) {
+  auto jobs = std::make_shared<volume_jobs>(loop, std::move(settings));
   return system.spawn<volume_manager>(std::move(env), std::ref(loop), std::move(jobs));
 }
 

@@ -1,4 +1,5 @@
-// The volume port of a real node: work on one pod's volumes is done in order, in the work pool.
+// The volume port of a real node: work on one pod's volumes is done in order, on threads of its own: a path
+// that hangs holds up nobody but the pods that want it.
 #pragma once
 #include "core/actor_env.hpp"
 #include "messages/interfaces.hpp"
@@ -7,8 +8,8 @@
 
 namespace podium {
 
-/// Loop and pool must outlive the actor.
+/// The loop must outlive the actor.
 volume_manager_actor spawn_volume_manager(caf::actor_system& system, env_ptr env, event_loop& loop,
-                                          work_pool& pool, volume_settings settings);
+                                          volume_settings settings);
 
 } // namespace podium

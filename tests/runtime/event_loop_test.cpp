@@ -49,6 +49,41 @@ BOOST_AUTO_TEST_CASE(timers_fire_in_order_and_can_be_cancelled) {
   BOOST_TEST(done.get_future().get() == "ab");
 }
 
+BOOST_AUTO_TEST_CASE(jobs_that_hang_hold_up_no_others) {
+  event_loop loop;
+  std::promise<void> gate;
+  auto opened = gate.get_future().share();
+  std::promise<void> ran;
+  auto through = ran.get_future();
+  std::atomic<int> finished = 0;
+  {
+    work_pool pool{loop, 1};
+    for (int i = 0; i < 5; ++i)
+      pool.submit([&, opened] { opened.wait(), ++finished; }, {});
+    pool.submit([] {}, [&] { ran.set_value(); });
+    bool in_time = through.wait_for(std::chrono::seconds{20}) == std::future_status::ready;
+    gate.set_value();
+    BOOST_TEST(in_time);
+  }
+  BOOST_TEST(finished == 5); // what runs is finished
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_that_may_leave_its_jobs_ends_without_them) {
+  event_loop loop;
+  std::promise<void> gate, over;
+  auto opened = gate.get_future().share();
+  auto answer = std::make_shared<int>();
+  {
+    work_pool pool{loop, 1, 10, work_pool::at_end::leave};
+    std::promise<void> begun;
+    pool.submit([&, opened] { begun.set_value(), opened.wait(), over.set_value(); }, [answer] {});
+    begun.get_future().wait();
+  }
+  BOOST_TEST(answer.use_count() == 1); // what the answer held is not the stuck thread's
+  gate.set_value();
+  over.get_future().wait();
+}
+
 BOOST_AUTO_TEST_CASE(a_job_that_throws_has_an_error_for_a_result) {
   auto result = result_of([]() -> caf::expected<int> { throw std::runtime_error("no thread to be had"); });
   BOOST_REQUIRE(!result);

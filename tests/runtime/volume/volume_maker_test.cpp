@@ -2,6 +2,7 @@
 #include "runtime/volume/volume_maker.hpp"
 
 #include "core/error.hpp"
+#include "runtime/oci/small_files.hpp"
 #include "runtime/volume/atomic_files.hpp"
 #include "runtime/volume/host_path.hpp"
 #include "runtime/volume/mount_points.hpp"
@@ -126,6 +127,46 @@ BOOST_AUTO_TEST_CASE(mounts_that_a_pod_left_in_its_volume_go_with_it) {
   BOOST_TEST(!fs::exists(place.path));
 }
 
+/// A part of the same file system has the same device number: only the mount tells that it is not the pod's.
+BOOST_AUTO_TEST_CASE(what_is_bound_into_a_volume_from_elsewhere_stays) {
+  world w;
+  auto victim = w.root / "victim";
+  fs::create_directories(victim / "deep");
+  std::ofstream{victim / "deep/data"} << "precious";
+  auto place = w.make({.kind = volume_kind::directory});
+  auto bind = [&](const fs::path& at) {
+    fs::create_directories(at);
+    BOOST_REQUIRE(::mount(victim.c_str(), at.c_str(), nullptr, MS_BIND, nullptr) == 0);
+  };
+  bind(fs::path{place.path} / "a/sub");
+  bind(fs::path{place.path} / "a/sub"); // one over the other
+  bind(fs::path{place.path} / "top");
+  // Whoever removes a tree without looking for mounts does no harm either.
+  remove_tree(place.path);
+  remove_tree(fs::path{place.path} / "top");
+  BOOST_TEST(text_of(victim / "deep/data") == "precious");
+  BOOST_TEST(mount_points_below(place.path).size() == 3u);
+  BOOST_TEST(!volume_maker{w.settings}.remove("uid-1"));
+  BOOST_TEST(text_of(victim / "deep/data") == "precious");
+  BOOST_TEST(mount_points_below(w.root).empty());
+  BOOST_TEST(!fs::exists(place.path));
+}
+
+BOOST_AUTO_TEST_CASE(a_deep_tree_with_a_mount_at_its_end_is_left_in_finite_time) {
+  world w;
+  auto victim = w.root / "victim";
+  fs::create_directories(victim);
+  std::ofstream{victim / "data"} << "precious";
+  auto at = w.root / "tree";
+  for (int i = 0; i < 65; ++i)
+    at /= "d";
+  fs::create_directories(at);
+  BOOST_REQUIRE(::mount(victim.c_str(), at.c_str(), nullptr, MS_BIND, nullptr) == 0);
+  remove_tree(w.root / "tree");
+  BOOST_TEST(text_of(victim / "data") == "precious");
+  BOOST_TEST(mount_points_below(w.root).size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(files_are_replaced_all_at_once) {
   world w;
   volume_wish wish{.kind = volume_kind::files,
@@ -217,6 +258,57 @@ BOOST_AUTO_TEST_CASE(trees_given_to_a_group) {
   BOOST_TEST(mode_of(root / "d/f") == 0660u);
 }
 
+/// The pod's processes have set modes of their own since: nothing that changes at the pod may undo them.
+BOOST_AUTO_TEST_CASE(a_pod_s_group_gets_a_volume_once) {
+  world w;
+  auto disk = w.root / "disk";
+  fs::create_directories(disk);
+  std::ofstream{disk / "key"} << "x";
+  fs::permissions(disk / "key", fs::perms{0600});
+  volume_wish wish{.kind = volume_kind::host_path, .path = disk, .type = "Directory", .group_owned = true};
+  BOOST_TEST(w.make(wish, 4321).error == "");
+  BOOST_TEST(mode_of(disk / "key") == 0660u);
+  BOOST_TEST(group_of(disk / "key") == 4321);
+  auto set_back = [&] {
+    fs::permissions(disk, fs::perms{0700});
+    fs::permissions(disk / "key", fs::perms{0600});
+  };
+  set_back();
+  BOOST_TEST(w.make(wish, 4321).error == ""); // a new daemon's maker knows nothing but what lies there
+  BOOST_TEST(mode_of(disk) == 0700u);
+  BOOST_TEST(mode_of(disk / "key") == 0600u);
+  BOOST_TEST(volume_maker{w.settings}.usage("uid-1").used_bytes.empty());
+  // Another pod is another matter.
+  fs::create_directories(w.root / "data/pods/uid-2");
+  wish.name = "v";
+  BOOST_TEST(volume_maker{w.settings}.make({"uid-2", 4321, false, {wish}}).volumes.at(0).error == "");
+  BOOST_TEST(mode_of(disk / "key") == 0660u);
+  // And so is the same one after its volumes were removed.
+  set_back();
+  BOOST_TEST(!volume_maker{w.settings}.remove("uid-1"));
+  BOOST_TEST(w.make(wish, 4321).error == "");
+  BOOST_TEST(mode_of(disk / "key") == 0660u);
+}
+
+BOOST_AUTO_TEST_CASE(directories_of_volumes_that_never_came_to_be_are_swept) {
+  world w;
+  volume_maker maker{w.settings};
+  for (auto* name : {"pvc-lost", "pvc-used", "pvc-opened"})
+    BOOST_REQUIRE(maker.persistent({name, false}));
+  auto at = [&](const char* name) { return w.root / "data/volumes" / name; };
+  std::ofstream{at("pvc-used") / "data"} << "x";
+  volume_wish wish{.kind = volume_kind::host_path, .path = at("pvc-opened"), .type = "DirectoryOrCreate"};
+  BOOST_TEST(w.make(wish).error == "");
+  maker.sweep();
+  BOOST_TEST(!fs::exists(at("pvc-lost")));
+  BOOST_TEST(text_of(at("pvc-used") / "data") == "x");
+  BOOST_TEST(fs::exists(at("pvc-opened")));
+  // Should its volume be there all the same, its first pod has it as if nothing had been.
+  wish.path = at("pvc-lost");
+  BOOST_TEST(w.make(wish).error == "");
+  BOOST_TEST(mode_of(at("pvc-lost")) == 0777u);
+}
+
 BOOST_AUTO_TEST_CASE(host_paths_by_type) {
   world w;
   auto at = [&](const char* name) { return (w.root / name).string(); };
@@ -247,9 +339,15 @@ BOOST_AUTO_TEST_CASE(persistent_directories) {
   volume_maker maker{w.settings};
   auto made = maker.persistent({"pvc-1", false});
   BOOST_REQUIRE(made);
+  volume_wish wish{.kind = volume_kind::host_path, .path = made->path, .type = "DirectoryOrCreate"};
+  BOOST_TEST(w.make(wish).error == "");
   BOOST_TEST(mode_of(made->path) == 0777u);
   std::ofstream{made->path + "/x"} << "x";
   BOOST_TEST(maker.persistent({"pvc-1", false})->path == made->path);
+  // What a pod made of it stays so for the next one.
+  fs::permissions(made->path, fs::perms{0700});
+  BOOST_TEST(w.make(wish).error == "");
+  BOOST_TEST(mode_of(made->path) == 0700u);
   BOOST_TEST(fs::exists(made->path + "/x"));
   BOOST_REQUIRE(maker.persistent({"pvc-1", true}));
   BOOST_TEST(!fs::exists(made->path));
