@@ -59,6 +59,7 @@ public:
 
 private:
   void wake();
+  void forget_later();
 
   /// What a rendered line is of.
   struct line_key {
@@ -87,6 +88,8 @@ private:
   std::map<std::string, std::set<std::shared_ptr<watcher>>, std::less<>> watchers_;
   std::map<std::string, cached_batch, std::less<>> batches_;
   std::map<line_key, cached_line> lines_;
+  size_t line_bytes_ = 0;
+  bool forgetting_ = false; ///< a time is set at which the lines and batches go
   size_t count_ = 0;
 };
 

@@ -5,7 +5,9 @@ namespace podium::api {
 namespace {
 
 constexpr size_t batch_limit = 256;
-constexpr size_t max_cached_lines = 1024;
+constexpr size_t max_cached_bytes = 2 * 1024 * 1024;
+/// Watchers read what is published within a moment, and later ones render what they need themselves.
+constexpr std::chrono::seconds cached_for{2};
 constexpr std::chrono::milliseconds long_turn{1}, longest_rest{10};
 
 std::string_view name_of(seen_as as) {
@@ -35,8 +37,11 @@ object_ref shown_object(const watch_event& event, seen_as as) {
 
 std::string watch_line(const resource& r, std::string_view type, const object& obj, const output& form,
                        wall_time now, bool with_columns) {
-  return "{\"type\":\"" + std::string{type}
-         + "\",\"object\":" + render_watched(r, obj, form, now, with_columns) + "}\n";
+  auto shown = render_watched(r, obj, form, now, with_columns);
+  std::string line;
+  line.reserve(type.size() + shown.size() + 24); // exactly as much: lines are kept for a while
+  line.append("{\"type\":\"").append(type).append("\",\"object\":").append(shown).append("}\n");
+  return line;
 }
 
 watch_hub::watch_hub(event_loop& loop, registry_view& view, std::function<wall_time()> now)
@@ -124,13 +129,28 @@ std::shared_ptr<const std::string> watch_hub::line(const resource& r, const watc
   line_key key{&r, event.resource_version, as, form};
   if (auto i = lines_.find(key); i != lines_.end()) {
     if (form.form != output_form::table || i->second.second == second) return i->second.text;
+    line_bytes_ -= i->second.text->size();
     lines_.erase(i);
   }
   auto text = std::make_shared<const std::string>(
       watch_line(r, name_of(as), *shown_object(event, as), form, t, false));
-  if (lines_.size() >= max_cached_lines) lines_.clear();
-  lines_.emplace(key, cached_line{text, second});
+  if (line_bytes_ + text->size() > max_cached_bytes) lines_.clear(), line_bytes_ = 0;
+  if (lines_.emplace(key, cached_line{text, second}).second) line_bytes_ += text->size();
+  forget_later();
   return text;
+}
+
+void watch_hub::forget_later() {
+  if (forgetting_) return;
+  forgetting_ = true;
+  loop_.after(cached_for, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->forgetting_ = false;
+    self->lines_.clear();
+    self->line_bytes_ = 0;
+    self->batches_.clear();
+  });
 }
 
 } // namespace podium::api

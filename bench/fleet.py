@@ -256,8 +256,8 @@ def main():
     import leaks  # pylint: disable=import-outside-toplevel
     from bare import Bare  # pylint: disable=import-outside-toplevel
 
-    count, singles, crowds = (20, 5, 1) if options.quick else (100, 15, 3)
-    counts = {"podium": count, "bare": count, "containerd": count, "podman": min(count, 10)}
+    count, singles, crowds = (20, 5, 1) if options.quick else (100, 10, 3)
+    counts = {"podium": count, "bare": count, "containerd": count, "podman": min(count, 6)}
     network = harness.PodNetwork()
     with tempfile.TemporaryDirectory(prefix="podium-fleet-") as directory:
         bare = Bare(f"{directory}/bare", options.layout, Path(options.build) / "podium-hybrid-cgroup", network.bridge, network.cidr)

@@ -20,6 +20,7 @@ object::object(object_key key, uint64_t resource_version, boost::json::value doc
     from_json(meta, meta_);
   }
   json_ = boost::json::serialize(document);
+  json_.shrink_to_fit(); // grown by doubling, and kept as long as the object is
   // Everybody reads the text again, and one bad byte (a container's last words, say) would make it none.
   if (utf8_prefix(json_) == json_.size()) return;
   json_ = to_utf8(std::move(json_));

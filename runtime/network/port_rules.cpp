@@ -1,6 +1,7 @@
 #include "runtime/network/port_rules.hpp"
 #include "core/error.hpp"
 #include <nftables/libnftables.h>
+#include <utility>
 
 namespace podium {
 
@@ -91,7 +92,10 @@ caf::error port_rules::run(const std::string& what, const std::string& commands)
 }
 
 caf::error port_rules::install(const ipv4_network& network, const std::vector<host_port_rule>& ports) {
-  return run("set up the pod network's rules", port_table_text(bridge_, network, ports));
+  auto err = run("set up the pod network's rules", port_table_text(bridge_, network, ports));
+  // What it has parsed stays in it, two megabytes of it; the next change, if one ever comes, makes another.
+  if (auto* context = std::exchange(context_, nullptr)) nft_ctx_free(context);
+  return err;
 }
 
 caf::error port_rules::change(const char* verb, const std::vector<host_port_rule>& ports) {

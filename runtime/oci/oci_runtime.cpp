@@ -55,6 +55,7 @@ oci_runtime::~oci_runtime() {
       if (c->watch != 0) impl_->children.unwatch(c->watch);
       if (c->exit_timer != 0) impl_->loop.cancel(c->exit_timer);
     }
+    impl_->to_launch.clear();
     impl_->by_id.clear();
     impl_->pods.clear();
   });

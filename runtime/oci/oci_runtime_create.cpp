@@ -1,9 +1,11 @@
 // oci_runtime: making and starting containers.
 #include "runtime/oci/exec_command.hpp"
+#include "runtime/oci/exec_fifo.hpp"
 #include "runtime/oci/oci_runtime_impl.hpp"
 #include "runtime/process/process_tree.hpp"
 #include <algorithm>
 #include <csignal>
+#include <thread>
 
 namespace podium {
 
@@ -160,15 +162,39 @@ void oci_runtime::ask(const start_container& request, answer<container_started> 
 void oci_runtime::impl::launch(const instance_ptr& c) {
   if (c->at != instance::step::created) return;
   c->at = instance::step::starting;
-  auto self = shared_from_this();
-  start_conmon(
-      children, settings, program, c->file,
-      [self, c](conmon_started started) {
-        if (!self->stopped) self->conmon_answered(c, std::move(started));
-      },
-      [self, c] {
-        if (!self->stopped) self->conmon_gone(c);
-      });
+  to_launch.push_back(c);
+  launch_next();
+}
+
+/// A turn ends when the container is made, or when it has taken too long.
+void oci_runtime::impl::launch_next() {
+  auto most = settings.parallel_starts != 0 ? settings.parallel_starts
+                                            : 2 * std::max(1u, std::thread::hardware_concurrency());
+  while (launching < most && !to_launch.empty()) {
+    auto c = std::move(to_launch.front());
+    to_launch.pop_front();
+    ++launching;
+    auto self = shared_from_this();
+    auto timer = std::make_shared<uint64_t>(0);
+    auto end_turn = [self, timer](bool timed_out) {
+      if (self->stopped || *timer == 0) return;
+      if (!timed_out) self->loop.cancel(*timer);
+      *timer = 0;
+      --self->launching;
+      self->launch_next();
+    };
+    *timer = loop.after(settings.start_turn, [end_turn] { end_turn(true); });
+    start_conmon(
+        children, settings, program, c->file,
+        [self, c, end_turn](conmon_started started) {
+          if (self->stopped) return;
+          self->conmon_answered(c, std::move(started));
+          end_turn(false);
+        },
+        [self, c] {
+          if (!self->stopped) self->conmon_gone(c);
+        });
+  }
 }
 
 void oci_runtime::impl::conmon_answered(const instance_ptr& c, conmon_started started) {
@@ -181,14 +207,37 @@ void oci_runtime::impl::conmon_answered(const instance_ptr& c, conmon_started st
   f.pid_start = facts_of(f.pid).start_ticks;
   // The runtime's init waits for `start`; conmon, which lives, has not reaped it: the number is right.
   if (auto fd = open_pidfd(f.pid)) c->pidfd = std::move(*fd);
-  command start;
-  start.process.argv = runtime_command({"start", f.id});
-  start.timeout = settings.start_timeout;
-  start.output_limit_bytes = 4096;
+  start_created(c);
+}
+
+/// crun's containers are let go without another process; whatever is in the way of that, the runtime is
+/// asked.
+void oci_runtime::impl::start_created(const instance_ptr& c) {
   auto self = shared_from_this();
-  children.run(std::move(start), [self, c](caf::expected<command_result> result) {
-    if (!self->stopped) self->runtime_started(c, std::move(result));
-  });
+  auto ask_runtime = [self, c] {
+    command start;
+    start.process.argv = self->runtime_command({"start", c->file.id});
+    start.timeout = self->settings.start_timeout;
+    start.output_limit_bytes = 4096;
+    self->children.run(std::move(start), [self, c](caf::expected<command_result> result) {
+      if (!self->stopped) self->runtime_started(c, std::move(result));
+    });
+  };
+  if (program.name != "crun") return ask_runtime();
+  in_pool(
+      [self, file = c->file]() mutable -> caf::expected<instance_file> {
+        if (!release_init(runtime_state_directory(self->settings) + "/" + file.id))
+          return make_error(errc::unavailable, "the runtime must start it");
+        file.started_ns = wall_ns();
+        file.phase = container_phase::running;
+        save_instance(self->settings, file); // as in runtime_started()
+        return file;
+      },
+      [self, c, ask_runtime](caf::expected<instance_file> file) {
+        if (!file) return ask_runtime();
+        c->file = std::move(*file);
+        self->runs(c);
+      });
 }
 
 void oci_runtime::impl::runtime_started(const instance_ptr& c, caf::expected<command_result> result) {
@@ -202,17 +251,19 @@ void oci_runtime::impl::runtime_started(const instance_ptr& c, caf::expected<com
   c->file.started_ns = wall_ns();
   c->file.phase = container_phase::running;
   auto self = shared_from_this();
+  // A full disk must not stop what runs; the record of its end will be tried again.
   in_pool([self, file = c->file] { return save_instance(self->settings, file); },
-          [self,
-           c](caf::error) { // a full disk must not stop what runs; the record of its end will be tried again
-            c->at = instance::step::running;
-            auto waiting = std::move(c->on_started);
-            c->on_started.clear();
-            for (auto& f : waiting)
-              f(container_started{wall_time_of(c->file.started_ns)});
-            if (c->pending_signal != 0) self->send_signal(c, std::exchange(c->pending_signal, 0));
-            if (c->conmon_ended || c->exit_seen) self->finish(c);
-          });
+          [self, c](caf::error) { self->runs(c); });
+}
+
+void oci_runtime::impl::runs(const instance_ptr& c) {
+  c->at = instance::step::running;
+  auto waiting = std::move(c->on_started);
+  c->on_started.clear();
+  for (auto& f : waiting)
+    f(container_started{wall_time_of(c->file.started_ns)});
+  if (c->pending_signal != 0) send_signal(c, std::exchange(c->pending_signal, 0));
+  if (c->conmon_ended || c->exit_seen) finish(c);
 }
 
 /// As Kubernetes shows a container that never ran: exit code 128, reason StartError, no start time.

@@ -6,6 +6,7 @@
 #include "runtime/oci/instance_files.hpp"
 #include "runtime/oci/oci_runtime.hpp"
 #include "runtime/process/directory_watch.hpp"
+#include <deque>
 #include <map>
 
 namespace podium {
@@ -68,7 +69,9 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   std::shared_ptr<const cgroup_tree> cgroups;
   std::map<std::string, pod_entry> pods; ///< by uid
   std::map<std::string, instance_ptr> by_id;
-  uint64_t last_end = 0; ///< of the ids of when_ended() and when_sandbox_ends()
+  std::deque<instance_ptr> to_launch; ///< starts that wait for their turn
+  unsigned launching = 0;             ///< starts that have theirs
+  uint64_t last_end = 0;              ///< of the ids of when_ended() and when_sandbox_ends()
   unique_fd inotify;
   std::unique_ptr<fd_watch> inotify_watch;
   uint64_t rotation_timer = 0;
@@ -117,8 +120,11 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   caf::error fence(const container_key& key) const;
   void instance_prepared(const instance_ptr& c, caf::expected<instance_file> file);
   void launch(const instance_ptr& c);
+  void launch_next();
   void conmon_answered(const instance_ptr& c, conmon_started started);
+  void start_created(const instance_ptr& c);
   void runtime_started(const instance_ptr& c, caf::expected<command_result> result);
+  void runs(const instance_ptr& c);
   void start_failed(const instance_ptr& c, const std::string& why);
   void drop_old(pod_entry& pod, const container_key& newest);
 
