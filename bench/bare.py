@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 from bare_network import BareNetwork
@@ -19,6 +20,12 @@ from bare_network import BareNetwork
 LIBC = ctypes.CDLL(None, use_errno=True)
 CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
                 "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE"]
+
+
+def run_directory():
+    """A directory of its own in memory, as /run is: for what need not survive a boot, on both sides of a comparison."""
+    shared = Path("/dev/shm")
+    return tempfile.mkdtemp(prefix="podium-bench-run-", dir=shared if shared.is_dir() else None)
 
 
 def mount(kind, point, options):
@@ -68,10 +75,10 @@ class Bare:
     """Makes, kills and removes containers below one directory."""
 
     def __init__(self, directory, layout, helper, bridge, cidr):
-        self.base = Path(directory)
-        self.network = BareNetwork(self.base / "ns", bridge, cidr)
+        self.base, self.run = Path(directory), Path(run_directory())
+        self.network = BareNetwork(self.run / "ns", bridge, cidr)
         self.lower = unpack_layers(layout, self.base / "lower")
-        self.exits, self.state = self.base / "exits", self.base / "state"
+        self.exits, self.state = self.run / "exits", self.run / "state"
         for path in (self.exits, self.state):
             path.mkdir(parents=True, exist_ok=True)
         hybrid = Path("/sys/fs/cgroup/unified/cgroup.controllers").exists()
@@ -147,3 +154,4 @@ class Bare:
             except OSError:
                 continue
         shutil.rmtree(self.base, ignore_errors=True)
+        shutil.rmtree(self.run, ignore_errors=True)

@@ -319,7 +319,7 @@ def main():
     sys.path[:0] = [str(ROOT / "tests/kubectl"), str(ROOT / "bench")]
     import harness
     import leaks
-    from bare import Bare
+    from bare import Bare, run_directory
 
     rounds, seconds = (10, 10) if options.quick else (50, 30)
     table = Table()
@@ -327,7 +327,7 @@ def main():
     network = harness.PodNetwork()
     bare = Bare(directory, options.layout, Path(options.build) / "podium-hybrid-cgroup", network.bridge, network.cidr)
     try:
-        with harness.Daemon("bench") as daemon:
+        with harness.Daemon("bench", run_dir=run_directory()) as daemon:
             daemon.start()
             idle(daemon, "0 pods", seconds, table, "≤ 10 MB, < 0.5 %, no writes")
             start_and_restart(harness, leaks, daemon, bare, rounds, table)

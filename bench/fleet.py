@@ -254,7 +254,7 @@ def main():
     sys.path[:0] = [str(e2e.ROOT / "tests/kubectl")]
     import harness  # pylint: disable=import-outside-toplevel  # needs the environment above
     import leaks  # pylint: disable=import-outside-toplevel
-    from bare import Bare  # pylint: disable=import-outside-toplevel
+    from bare import Bare, run_directory  # pylint: disable=import-outside-toplevel
 
     count, singles, crowds = (20, 5, 1) if options.quick else (100, 10, 3)
     counts = {"podium": count, "bare": count, "containerd": count, "podman": min(count, 6)}
@@ -263,7 +263,7 @@ def main():
         bare = Bare(f"{directory}/bare", options.layout, Path(options.build) / "podium-hybrid-cgroup", network.bridge, network.cidr)
         programs = []
         try:
-            with harness.Daemon("fleet") as daemon:
+            with harness.Daemon("fleet", run_dir=run_directory()) as daemon:
                 daemon.start()
                 podium = Podium(harness, leaks, daemon)
                 sides = [side for side in (podium, BareContainers(bare)) if side.name in options.only]

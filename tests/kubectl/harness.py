@@ -194,16 +194,17 @@ def busybox_layout():
 class Daemon:
     """One `podium up` with everything of its own. Use as a context manager, or stop() it."""
 
-    def __init__(self, name="test", data_dir=None, settings=None):
+    def __init__(self, name="test", data_dir=None, settings=None, run_dir=None):
         self.name = name
         self.network = PodNetwork()
         self.directory = Path(tempfile.mkdtemp(prefix=f"{leaks.TEST_PREFIX}{os.getpid()}-{name}-"))
         self.data = Path(data_dir) if data_dir else self.directory / "data"
-        self.run = self.directory / "run"
+        self.run = Path(run_dir) if run_dir else self.directory / "run"
         self.kubeconfig = self.data / "kubeconfig"
         self.config = self.directory / "settings.yaml"
         self.config.write_text(self.settings_text(settings or {}), encoding="utf-8")
-        (self.directory / "owner.json").write_text(json.dumps({"pid": os.getpid(), "bridge": self.network.bridge}), encoding="utf-8")
+        (self.directory / "owner.json").write_text(json.dumps({"pid": os.getpid(), "bridge": self.network.bridge,
+                                                                 "run": str(self.run)}), encoding="utf-8")
         self.process, self.api, self.lines, self.output = None, None, None, []
         self.kubectl_environment = {}  # what a test adds
         self.log_file = open(self.directory / "daemon.log", "ab")
@@ -304,7 +305,9 @@ class Daemon:
         finally:
             self.log_file.close()
             keep = os.environ.get("PODIUM_TEST_KEEP")
-            leaks.clean_directory(self.directory, self.network.bridge, extra=[self.data], keep_files=bool(keep))
+            leaks.clean_directory(self.directory, self.network.bridge, extra=[self.data, self.run], keep_files=bool(keep))
+            if not keep:
+                shutil.rmtree(self.run, ignore_errors=True)
 
     def __enter__(self):
         return self

@@ -91,7 +91,7 @@ def nft_lines(*words):
 
 def count(daemon, uids):
     """What a test daemon (harness.Daemon) and its pods hold now, by kind."""
-    mounts = mounts_below(daemon.directory, daemon.data)
+    mounts = mounts_below(daemon.directory, daemon.data, daemon.run)
     pods = daemon.data / "pods"
     addresses = daemon.network.cidr.rsplit(".", 1)[0] + "."
     entries = [line for line in nft_lines(addresses) if daemon.network.cidr not in line]
@@ -197,7 +197,9 @@ def clean_test_runs():
         except (OSError, ValueError):
             continue
         if not Path(f"/proc/{owner['pid']}").exists():
-            clean_directory(directory, owner["bridge"])
+            run = owner.get("run", str(directory / "run"))
+            clean_directory(directory, owner["bridge"], extra=[run])
+            shutil.rmtree(run, ignore_errors=True)
 
 
 def machine():
