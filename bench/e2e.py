@@ -263,7 +263,7 @@ def api_gets(harness, daemon, build, seconds, table):
 def other_programs(build, quick, table):
     """The benchmarks that are programs of their own: each prints lines of name<TAB>value[<TAB>budget]."""
     for program in sorted((Path(build) / "bench").glob("*_bench")):
-        if program.name.startswith("api_"):  # clients of the API, for what stands above and for api.py
+        if not program.name.startswith("sim_"):  # the others are parts of a measurement
             continue
         run = subprocess.run([str(program), *(["--quick"] if quick else [])], capture_output=True, text=True, check=False)
         lines = [line.split("\t") for line in run.stdout.splitlines() if "\t" in line]
