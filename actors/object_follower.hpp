@@ -1,5 +1,6 @@
-// Follows, by list and watch, the objects that a node's pods refer to (ConfigMaps, Secrets, claims, ...) and
-// tells each pod of its own: now, and after every change.
+// Follows the objects that a node's pods refer to (ConfigMaps, Secrets, claims, ...) and tells each pod of
+// its own: now, and after every change. A resource is watched as a whole while a pod refers to any of it;
+// only what pods refer to is kept.
 #pragma once
 #include "actors/node_context.hpp"
 #include "actors/registry_reflector.hpp"
@@ -20,8 +21,9 @@ protected:
 private:
   struct resource {
     std::unique_ptr<registry_reflector<object_follower>> reflector;
-    std::map<object_key, object_ref> objects; ///< all of them: shared with the registry, not copied
-    bool listed = false;
+    std::map<object_key, object_ref>
+        objects; ///< those that are followed and were looked for; null: not there
+    bool listing = false;
   };
   struct follower {
     pod_actor pod;
@@ -31,6 +33,9 @@ private:
   void follow(const follow_objects& wish);
   void forget(const std::string& pod_uid);
   void start(const std::string& name);
+  bool is_followed(const std::string& name) const;
+  /// Ends the watch of a resource that nobody refers to.
+  void let_go(const std::string& name);
   void take_list(const std::string& name, const object_list& list);
   void take_event(const std::string& name, const watch_event& event);
   void tell_followers_of(const object_key& key);

@@ -198,6 +198,7 @@ void pod_supervisor::remove_lost_sandbox() {
       [this](const ack&) {
         busy_ = renewing_ = false;
         volume_.made = false;
+        volume_.made_from.clear();
         volume_.changed = true;
         for (auto& [name, c] : containers_)
           c.settled = false;

@@ -62,9 +62,11 @@ private:
   bool volumes_ready() const;
   /// Makes the volumes so where something changed since the last time.
   void step_volumes();
+  void volumes_changed();
   /// Asks for the tokens that are missing or old. False: some are on their way.
   bool fetch_tokens();
   void set_wishes(volume_plan plan);
+  void await_volumes(const std::string& names);
   void take_places(const volumes_set& made, std::vector<volume_place> failures);
   void retry_volumes();
   void watch_sizes();
@@ -103,8 +105,9 @@ private:
     std::vector<object_key> followed; ///< what the follower was told last
     bool awaiting = false;            ///< the follower was told and has not answered
     bool asking = false, changed = true;
-    bool made = false;    ///< all were there once since the sandbox was made
-    bool removed = false; ///< all are gone
+    bool made = false;                         ///< all were there once since the sandbox was made
+    bool removed = false;                      ///< all are gone
+    std::map<std::string, uint64_t> made_from; ///< by volume: the signature of the wish that it was made by
     std::map<std::string, std::string> labels, annotations; ///< what the files were made from
     nanoseconds retry_delay{0};
     deadline_set::id retry = 0, refresh = 0, check = 0;

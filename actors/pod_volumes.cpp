@@ -5,11 +5,38 @@
 namespace podium {
 namespace {
 
-/// Source: the kubelet asks for a new token when less than a fifth of its life is left.
+/// Source: the kubelet asks for a new token when less than a fifth of its life is left, or when it is a day
+/// old.
+constexpr std::chrono::hours token_age{24};
 wall_time refresh_time(wall_time now, wall_time expires_at) {
-  return now + (expires_at - now) / 5 * 4;
+  return now + std::min<nanoseconds>((expires_at - now) / 5 * 4, token_age);
 }
 constexpr std::chrono::seconds token_retry{60};
+
+/// The same for wishes that say the same.
+uint64_t signature_of(const volume_wish& wish) {
+  uint64_t hash = fnv1a(wish.name);
+  auto add = [&](std::string_view text) {
+    hash = fnv1a(text, fnv1a(std::to_string(text.size()) + ":", hash));
+  };
+  for (auto number : {static_cast<int64_t>(wish.kind), wish.size_limit_bytes, int64_t{wish.read_only},
+                      int64_t{wish.group_owned}, int64_t{wish.in_memory}})
+    add(std::to_string(number));
+  add(wish.path);
+  add(wish.type);
+  for (auto& file : wish.files) {
+    add(file.path);
+    add(std::to_string(file.mode) + " " + std::to_string(file.user));
+    add(file.data ? std::string_view{*file.data} : std::string_view{});
+  }
+  return hash;
+}
+
+/// What lies on the node beyond the pod's life, and what does not.
+bool has_own_volumes(const pod_spec& spec) {
+  return std::any_of(spec.volumes.begin(), spec.volumes.end(),
+                     [](auto& v) { return !v.host_path && !v.persistent_volume_claim; });
+}
 
 std::string mount_failure(const volume_place& failed) {
   if (failed.error.starts_with("error processing PVC"))
@@ -45,9 +72,8 @@ void pod_supervisor::take_inputs(const memory_ref<pod_inputs>& inputs) {
   if (news) {
     inputs_ = inputs;
     ++inputs_version_;
-    volume_.changed = true;
     volume_.retry_delay = nanoseconds{0};
-    cancel(volume_.retry);
+    volumes_changed();
   }
   step();
 }
@@ -65,6 +91,12 @@ input_facts pod_supervisor::facts_for_inputs() const {
 
 // -- volumes
 // ----------------------------------------------------------------------------------------------------------
+
+/// What is new is made at once, also while volumes that failed wait for their time.
+void pod_supervisor::volumes_changed() {
+  volume_.changed = true;
+  cancel(volume_.retry);
+}
 
 bool pod_supervisor::volumes_ready() const {
   return volume_.made || (volume_.followed.empty() && object_->as_pod().spec.volumes.empty());
@@ -85,7 +117,7 @@ void pod_supervisor::step_volumes() {
   if (volume_.labels != p.metadata.labels || volume_.annotations != p.metadata.annotations) {
     volume_.labels = p.metadata.labels;
     volume_.annotations = p.metadata.annotations;
-    volume_.changed = true;
+    volumes_changed();
   }
   if (!has_sandbox_ || renewing_ || volume_.asking || !volume_.changed || volume_.retry) return;
   if (!volume_.followed.empty() && (!inputs_ || volume_.awaiting)) return;
@@ -116,7 +148,7 @@ bool pod_supervisor::fetch_tokens() {
         ctx_->tokens, ctx_->settings.request_timeout,
         [this, where](const issued_token& issued) {
           tokens_[where] = {issued, refresh_time(wall_now(), issued.expires_at), false};
-          volume_.changed = true;
+          volumes_changed();
           step();
         },
         [this, where, valid](const caf::error& err) {
@@ -137,33 +169,60 @@ bool pod_supervisor::fetch_tokens() {
   if (next != wall_time::max())
     volume_.refresh = at(env()->epoch.to_clock(next), [this] {
       volume_.refresh = 0;
-      volume_.changed = true;
+      volumes_changed();
       step();
     });
   return all;
 }
 
+/// Only what is not so already: to make a volume again is work on files that the pod's processes have.
 void pod_supervisor::set_wishes(volume_plan plan) {
   auto& security = object_->as_pod().spec.security_context_;
-  set_volumes request{object_->uid(), -1, false, std::move(plan.wishes)};
+  set_volumes request{object_->uid(), -1, false, {}};
   if (security) {
     request.fs_group = security->fs_group.value_or(-1);
     request.on_root_mismatch = security->fs_group_change_policy == "OnRootMismatch";
   }
+  std::map<std::string, uint64_t> asked;
+  std::string names;
+  for (auto& wish : plan.wishes) {
+    auto signature = signature_of(wish);
+    if (auto made = volume_.made_from.find(wish.name);
+        made != volume_.made_from.end() && made->second == signature)
+      continue;
+    asked[wish.name] = signature;
+    names += (names.empty() ? "" : " ") + wish.name;
+    request.volumes.push_back(std::move(wish));
+  }
+  if (request.volumes.empty()) return take_places({}, plan.failures);
   volume_.asking = true;
   volume_.removed = false;
   ask(
       ctx_->volumes, ctx_->settings.request_timeout,
-      [this, failures = plan.failures](const volumes_set& made) {
+      [this, asked, failures = plan.failures](const volumes_set& made) {
         volume_.asking = false;
+        for (auto& place : made.volumes)
+          if (auto wish = asked.find(place.name); place.error.empty() && wish != asked.end())
+            volume_.made_from[place.name] = wish->second;
         take_places(made, failures);
       },
-      [this](const caf::error& err) {
+      [this, names](const caf::error& err) {
         volume_.asking = false;
+        if (code_of(err) == errc::timeout) return await_volumes(names);
         event("Warning", "FailedMount", "MountVolume.SetUp failed: " + message_of(err));
         retry_volumes();
       },
       request);
+}
+
+/// A walk over a large volume takes its time, a hung disk for ever. What has been begun goes on: who asks
+/// again waits for the same.
+void pod_supervisor::await_volumes(const std::string& names) {
+  event("Warning", "FailedMount",
+        "Unable to attach or mount volumes: unmounted volumes=[" + names
+            + "], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition");
+  volume_.changed = true;
+  step();
 }
 
 void pod_supervisor::take_places(const volumes_set& made, std::vector<volume_place> failures) {
@@ -230,7 +289,8 @@ void pod_supervisor::look_at_sizes(const volume_usage& usage) {
 // ----------------------------------------------------------------------------------------------------------
 
 void pod_supervisor::end_volumes() {
-  if (object_->as_pod().spec.volumes.empty()) {
+  // What a pod has of the node is not taken away: nobody waits for a path that may hang.
+  if (!has_own_volumes(object_->as_pod().spec)) {
     volume_.removed = true;
     return tear_down();
   }

@@ -246,9 +246,32 @@ private:
            + " Preemption is not helpful for scheduling.";
   }
 
+  /// Whether a pod on a node, or on its way there, has one of the claims. Source: the plugin
+  /// VolumeRestrictions. Few claims are of this mode: no index is kept.
+  bool taken(const std::vector<object_key>& claims) const {
+    return !claims.empty() && std::any_of(pods_.all().begin(), pods_.all().end(), [&](auto& entry) {
+      return !entry.second.node.empty() && std::any_of(claims.begin(), claims.end(), [&](auto& claim) {
+        return volume_rules::uses_claim(*entry.second.latest, claim);
+      });
+    });
+  }
+
+  std::string taken_failure() const {
+    auto count = std::to_string(nodes_.all().size());
+    auto available = "0/" + count + " nodes are available: " + count + " ";
+    return available
+           + "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode."
+             " preemption: "
+           + available + "No preemption victims found for incoming pod.";
+  }
+
   bool claims_keep(const object_key& key, scheduled_pod& p) {
     auto verdict = claims_.judge(*p.latest);
     p.wants.volumes = std::move(verdict.nodes);
+    if (!verdict.waits && taken(verdict.alone)) {
+      not_placed(key, p, taken_failure());
+      return true;
+    }
     if (!verdict.waits) return false;
     p.claims_wait = true;
     not_placed(key, p, claim_failure(verdict));

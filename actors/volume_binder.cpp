@@ -20,6 +20,8 @@ constexpr auto repeat_after = 5min; ///< that the same thing is told of the same
 constexpr auto volumes_name = "persistentvolumes";
 constexpr auto claims_name = "persistentvolumeclaims";
 constexpr auto classes_name = "storageclasses.storage.k8s.io";
+/// There once the default class was made, or was found not to be wanted.
+constexpr std::string_view default_class_row = "/podium/default-storage-class";
 
 /// The claims of a pod that has not ended, and whether it is on a node.
 struct pod_claims {
@@ -54,7 +56,7 @@ protected:
     users_.clear();
     asked_.clear();
     told_.clear();
-    look_pending_ = false;
+    look_pending_ = default_class_judged_ = false;
     follow(volumes_, volumes_name, seen_.volumes, [](const object_key& key) { return key.name; });
     follow(claims_, claims_name, seen_.claims, [](const object_key& key) { return key; });
     follow(classes_, classes_name, seen_.classes, [](const object_key& key) { return key.name; });
@@ -271,14 +273,46 @@ private:
         std::move(request));
   }
 
+  /// Once in a cluster's life: who deletes the class shall not see it come back. Nor is it made beside a
+  /// default class of somebody else's.
   void make_default_class() {
-    // Once a run: who deletes the class shall not see it come back.
-    if (!std::exchange(s_.make_default_class, false)) return;
-    if (seen_.classes.contains(std::string{volume_rules::default_class})) return;
+    if (!s_.store || default_class_judged_) return;
+    default_class_judged_ = true;
+    ask(
+        s_.store, request_timeout,
+        [this](const store_rows& rows) {
+          if (rows.rows.empty()) create_default_class();
+        },
+        [this](const caf::error&) { judge_default_class_again(); },
+        store_range{std::string{default_class_row}});
+  }
+
+  void create_default_class() {
+    if (seen_.classes.contains(std::string{volume_rules::default_class})
+        || volume_rules::default_class_of(seen_))
+      return remember_default_class();
     object_key key{classes_name, "", std::string{volume_rules::default_class}};
     ask(
-        s_.registry, request_timeout, [](const object_ref&) {}, [](const caf::error&) {},
+        s_.registry, request_timeout, [this](const object_ref&) { remember_default_class(); },
+        [this](const caf::error& err) {
+          if (code_of(err) == errc::already_exists) return remember_default_class();
+          judge_default_class_again();
+        },
         create_object{key, make_document(volume_rules::default_class_document())});
+  }
+
+  void remember_default_class() {
+    ask(
+        s_.store, request_timeout, [](const ack&) {},
+        [this](const caf::error&) { after(look_again, [this] { remember_default_class(); }); },
+        store_commit{{{std::string{default_class_row}, "made", 0}}});
+  }
+
+  void judge_default_class_again() {
+    after(look_again, [this] {
+      default_class_judged_ = false;
+      make_default_class();
+    });
   }
 
   /// A thing is told once, and again after a while as long as it is so.
@@ -308,7 +342,7 @@ private:
   std::map<object_key, pod_claims> users_;
   std::set<object_key> asked_;
   std::map<object_key, std::pair<volume_rules::notice, clock_time>> told_;
-  bool look_pending_ = false;
+  bool look_pending_ = false, default_class_judged_ = false;
 };
 
 } // namespace

@@ -16,7 +16,7 @@ struct volume_binder_settings {
   event_recorder_actor recorder; ///< may be null
   volume_manager_actor volumes;  ///< makes directories; null: none are made
   std::string node_name;         ///< where they lie
-  bool make_default_class = true;
+  store_actor store;             ///< remembers that the default class was made; null: none is made
 };
 
 volume_binder_actor spawn_volume_binder(caf::actor_system& system, env_ptr env,

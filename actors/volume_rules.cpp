@@ -55,7 +55,8 @@ const storage_class* class_of(const persistent_volume_claim& claim, const pictur
   return found == seen.classes.end() ? nullptr : &found->second->as_storage_class();
 }
 
-/// The newest class that is marked as the default one; null without any.
+} // namespace
+
 object_ref default_class_of(const picture& seen) {
   object_ref best;
   for (auto& [name, ref] : seen.classes) {
@@ -66,6 +67,8 @@ object_ref default_class_of(const picture& seen) {
   }
   return best;
 }
+
+namespace {
 
 /// A claim that came before there was a default class is given it. Source: RetroactiveDefaultStorageClass.
 step with_class(const object_ref& claim, const object_ref& from) {
@@ -320,11 +323,15 @@ claim_verdict judge_pod(const object& pod, const picture& seen) {
     auto& name = v.persistent_volume_claim->claim_name;
     auto said = "persistentvolumeclaim \"" + name + "\"";
     auto found = seen.claims.find({"persistentvolumeclaims", pod.key().ns, name});
-    if (found == seen.claims.end()) return {true, said + " not found"};
+    if (found == seen.claims.end()) return {true, said + " not found", {}, {}};
     auto& claim = found->second->as_persistent_volume_claim();
-    if (claim.metadata.deletion_timestamp) return {true, said + " is being deleted"};
+    if (claim.metadata.deletion_timestamp) return {true, said + " is being deleted", {}, {}};
     if (claim.status.phase == "Lost")
-      return {true, said + " bound to non-existent persistentvolume \"" + claim.spec.volume_name + "\""};
+      return {
+          true, said + " bound to non-existent persistentvolume \"" + claim.spec.volume_name + "\"", {}, {}};
+    auto& modes = claim.spec.access_modes;
+    if (std::find(modes.begin(), modes.end(), "ReadWriteOncePod") != modes.end())
+      out.alone.push_back(found->first);
     if (claim.status.phase == "Bound") {
       auto volume = seen.volumes.find(claim.spec.volume_name);
       // The watches are not in step: a volume that is gone makes its claim Lost.
@@ -340,6 +347,14 @@ claim_verdict judge_pod(const object& pod, const picture& seen) {
       out.failure = "pod has unbound immediate PersistentVolumeClaims";
   }
   return out;
+}
+
+bool uses_claim(const object& pod, const object_key& claim) {
+  if (pod.key().ns != claim.ns) return false;
+  auto& volumes = pod.as_pod().spec.volumes;
+  return std::any_of(volumes.begin(), volumes.end(), [&](auto& v) {
+    return v.persistent_volume_claim && v.persistent_volume_claim->claim_name == claim.name;
+  });
 }
 
 std::string name_for(const object& claim) {

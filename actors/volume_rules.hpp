@@ -62,14 +62,19 @@ struct claim_verdict {
   bool waits = false;
   std::string failure;                         ///< in the scheduler's words
   std::vector<placement::node_affinity> nodes; ///< of each bound volume that names nodes: all must match
+  std::vector<object_key> alone;               ///< claims that one pod may use at a time: ReadWriteOncePod
 };
 claim_verdict judge_pod(const object& pod, const picture& seen);
+/// Whether a pod's volumes refer to the claim.
+bool uses_claim(const object& pod, const object_key& claim);
 
 /// "pvc-<uid>": the name of the volume that is made for a claim.
 std::string name_for(const object& claim);
 /// The volume that is made for a claim, bound to it, on `node`.
 boost::json::value volume_for(const object& claim, const object& storage_class, const std::string& path,
                               const std::string& node);
+/// The newest class that is marked as the default one; null without any.
+object_ref default_class_of(const picture& seen);
 /// The storage class of podium's own provisioner.
 boost::json::value default_class_document();
 

@@ -3,6 +3,7 @@
 #include "api/write.hpp"
 #include "config/default_kinds.hpp"
 #include "config/json_access.hpp"
+#include "core/quantity.hpp"
 #include "messages/storage.hpp"
 #include "runtime/http/token_keys.hpp"
 
@@ -165,6 +166,36 @@ void default_storage_class(const call& c, json::value& claim) {
     return true;
   });
   if (best) spec["storageClassName"] = best->key().name;
+}
+
+std::optional<failure> check_claim_growth(const call& c, const json::value& before,
+                                          const json::value& after) {
+  if (c.res().stored_as != "persistentvolumeclaims") return {};
+  auto spec_of = [](const json::value& claim) -> const json::object& {
+    static const json::object none;
+    auto* spec = config::object_at(claim.as_object(), "spec");
+    return spec ? *spec : none;
+  };
+  auto size_of = [&](const json::value& claim) {
+    auto* resources = config::object_at(spec_of(claim), "resources");
+    auto* requests = resources ? config::object_at(*resources, "requests") : nullptr;
+    auto size = quantity::parse(requests ? config::text_at(*requests, "storage") : "0");
+    return size ? *size : quantity{};
+  };
+  if (!(size_of(before) < size_of(after))) return {};
+  auto name = metadata_text(after.as_object(), "name");
+  auto* status = config::object_at(before.as_object(), "status");
+  if (!status || config::text_at(*status, "phase") != "Bound")
+    return forbidden(c.res(), name, "Only bound persistent volume claims can be expanded");
+  auto class_name = config::text_at(spec_of(after), "storageClassName");
+  auto from =
+      c.state->parts.view.snapshot("storageclasses.storage.k8s.io")->find("", std::string{class_name});
+  auto document = from ? from->document() : json::value{};
+  auto* allowed = document.is_object() ? document.as_object().if_contains("allowVolumeExpansion") : nullptr;
+  if (allowed && *allowed == true) return {};
+  return forbidden(c.res(), name,
+                   "only dynamically provisioned pvc can be resized and the storageclass that provisions the "
+                   "pvc must support resize");
 }
 
 std::optional<user_info> user_of_token(const token_keys& keys, const registry_view& view,

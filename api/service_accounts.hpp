@@ -1,4 +1,4 @@
-// What is done to new objects at the door that takes a look at others: service accounts of pods, classes of
+// What is done to objects at the door that takes a look at others: service accounts of pods, classes of
 // claims; and whom the tokens of accounts stand for.
 #pragma once
 #include "api/call.hpp"
@@ -27,6 +27,11 @@ void finish_new(const call& c, boost::json::value& document, const object_ref& a
 /// Gives a claim without a class the newest default one, if there is any. Source: the admission plugin
 /// DefaultStorageClass.
 void default_storage_class(const call& c, boost::json::value& claim);
+
+/// Refuses an update that lets a claim grow where its class does not allow it. Source: the admission plugin
+/// PersistentVolumeClaimResize.
+std::optional<failure> check_claim_growth(const call& c, const boost::json::value& before,
+                                          const boost::json::value& after);
 
 /// Who a bearer token of a service account stands for; nothing when it is none, or worth nothing any more.
 /// `audiences` are whom the token must be for; none: the API server.

@@ -189,7 +189,7 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
   auto odd = take_unreadable_managers(object, before);
   auto causes = config::validate_update(gvk, before, after);
   if (!odd.is_null()) metadata_of(object)["managedFields"] = std::move(odd);
-  if (causes.empty()) return {};
+  if (causes.empty()) return check_claim_growth(c, before, after);
   return invalid(r, metadata_text(after.as_object(), "name"), causes);
 }
 

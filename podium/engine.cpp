@@ -228,6 +228,7 @@ void engine::impl::start_actors() {
   bs.recorder = recorder;
   bs.volumes = runtime->volumes();
   bs.node_name = settings.node_name;
+  bs.store = store;
   node_context ctx;
   ctx.env = env;
   ctx.settings = node_settings_of(settings);

@@ -11,7 +11,11 @@ sim_volumes::behavior_type sim_volumes::handlers() {
       [this](const set_volumes& x) -> caf::result<volumes_set> {
         if (store_->delay == nanoseconds{0}) return set(x);
         auto promise = make_response_promise<volumes_set>();
-        after(store_->delay, [this, promise, x]() mutable { promise.deliver(set(x)); });
+        auto begun = store_->begun.emplace(x.pod_uid, now()).first->second;
+        at(begun + store_->delay, [this, promise, x]() mutable {
+          store_->begun.erase(x.pod_uid);
+          promise.deliver(set(x));
+        });
         return promise;
       },
       [this](const remove_volumes& x) {
@@ -41,6 +45,7 @@ volumes_set sim_volumes::set(const set_volumes& request) {
   ++store_->times_set[request.pod_uid];
   auto& volumes = store_->pods[request.pod_uid];
   for (auto& wish : request.volumes) {
+    ++store_->times_made[wish.name];
     volume_place place{wish.name, "/pods/" + request.pod_uid + "/" + wish.name, ""};
     if (wish.kind == volume_kind::host_path) place.path = wish.path;
     if (auto i = store_->errors.find(wish.name); i != store_->errors.end())

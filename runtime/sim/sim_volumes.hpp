@@ -12,8 +12,10 @@ struct sim_volume_store {
   std::map<std::string, std::string> errors;                      ///< why volumes of this name cannot be made
   std::map<std::string, int64_t> used_bytes;                      ///< of volumes, by name
   std::map<std::string, uint64_t> times_set;                      ///< how often set_volumes came, by pod uid
+  std::map<std::string, uint64_t> times_made;                     ///< how often each volume was, by name
+  std::map<std::string, clock_time> begun;                        ///< what is being made, by pod uid
   std::map<std::string, std::string> directories;                 ///< of persistent volumes, by volume name
-  nanoseconds delay{0};                                           ///< until volumes are there
+  nanoseconds delay{0}; ///< until volumes are there, whoever asks again meanwhile
   uint64_t tokens_issued = 0;
   std::string token_error;   ///< why no token is given; "" is none
   nanoseconds token_life{0}; ///< of tokens; 0 is what was asked for

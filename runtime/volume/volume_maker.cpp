@@ -113,7 +113,7 @@ caf::expected<std::string> volume_maker::make_one(const set_volumes& request, co
 /// that was given to it since stays.
 caf::error volume_maker::open_persistent(const std::string& path) const {
   if (fs::path{path}.parent_path() != settings_.root + "/volumes") return {};
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("cannot make " + path, errno);
+  if (auto made = persistent({fs::path{path}.filename(), false}); !made) return made.error();
   if (is_unused(path)) ::chmod(path.c_str(), 0777);
   return {};
 }

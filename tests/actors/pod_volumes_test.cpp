@@ -124,6 +124,34 @@ BOOST_AUTO_TEST_CASE(changes_reach_running_pods_within_a_second) {
   BOOST_TEST(w.times(sim_event_kind::started, "c").size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(only_what_pods_refer_to_is_kept) {
+  node_world w;
+  w.start_node();
+  auto holders = [&](const char* name) {
+    return w.view->snapshot("configmaps")->find("default", name).ptr.use_count();
+  };
+  w.put(config_map_key(), config_map_of("one"));
+  w.put(config_map_key("other"), config_map_of("two", "other"));
+  w.sim.run_for(1s);
+  auto of_x = holders("x"), of_other = holders("other");
+  w.create(with_volume(volume_of("configMap", {{"name", "x"}})));
+  BOOST_REQUIRE(w.wait([&] { return running(w); }, 10s));
+  BOOST_TEST(holders("x") > of_x);
+  BOOST_TEST(holders("other") == of_other);
+  // One that is named when the resource has been read already.
+  w.create(pod_manifest(
+      "q", {box("c", {{"envFrom", array{json_object{{"configMapRef", {{"name", "other"}}}}}}})}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("q") == "Running"; }, 1s));
+  w.remove("p");
+  BOOST_REQUIRE(w.wait([&] { return !w.get("p") && holders("x") == of_x; }, 90s));
+  // And after nobody referred to any.
+  w.remove("q");
+  BOOST_REQUIRE(w.wait([&] { return !w.get("q") && holders("other") == of_other; }, 90s));
+  change(w, config_map_key(), config_map_of("three"));
+  w.create(with_volume(volume_of("configMap", {{"name", "x"}})));
+  BOOST_REQUIRE(w.wait([&] { return content(w, "k") == "three"; }, 10s));
+}
+
 BOOST_AUTO_TEST_CASE(downward_files_follow_labels) {
   node_world w;
   w.start_node();
@@ -135,6 +163,83 @@ BOOST_AUTO_TEST_CASE(downward_files_follow_labels) {
   document.as_object()["metadata"].as_object()["labels"] = json_object{{"app", "web"}};
   change(w, {"pods", "default", "p"}, document);
   BOOST_REQUIRE(w.wait([&] { return content(w, "l") == "app=\"web\""; }, 1s));
+}
+
+/// To make a volume again may be a walk over all that the pod has in it.
+BOOST_AUTO_TEST_CASE(only_volumes_that_changed_are_made_again) {
+  node_world w;
+  w.start_node();
+  auto item = json_object{{"path", "l"}, {"fieldRef", {{"fieldPath", "metadata.labels"}}}};
+  auto manifest = with_volume(volume_of("downwardAPI", {{"items", array{item}}}));
+  manifest.at("spec").at("volumes").as_array().push_back(
+      json_object{{"name", "disk"}, {"hostPath", {{"path", "/disk"}}}});
+  w.create(manifest);
+  BOOST_REQUIRE(w.wait([&] { return running(w); }, 10s));
+  auto document = w.get("p")->document();
+  document.as_object()["metadata"].as_object()["labels"] = json_object{{"app", "web"}};
+  change(w, {"pods", "default", "p"}, document);
+  BOOST_REQUIRE(w.wait([&] { return content(w, "l") == "app=\"web\""; }, 1s));
+  BOOST_TEST(w.volumes->times_made["v"] == 2u);
+  BOOST_TEST(w.volumes->times_made["disk"] == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_takes_long_is_waited_for) {
+  node_world w;
+  w.volumes->delay = 5min;
+  w.start_node();
+  w.create(with_volume(volume_of("hostPath", {{"path", "/disk"}})));
+  w.sim.run_for(4min + 30s);
+  BOOST_TEST(last_said(w, "FailedMount")
+             == "Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to "
+                "process volumes=[]: timed out waiting for the condition");
+  BOOST_REQUIRE(w.wait([&] { return running(w); }, 31s)); // no back-off on top
+}
+
+BOOST_AUTO_TEST_CASE(nobody_waits_for_the_port_where_nothing_is_the_pod_s_own) {
+  node_world w;
+  w.volumes->delay = 10h;
+  w.start_node();
+  w.create(with_volume(volume_of("hostPath", {{"path", "/hung"}})));
+  w.sim.run_for(5s);
+  w.sim.kill(w.volume_port);
+  w.remove("p", 0);
+  BOOST_REQUIRE(
+      w.wait([&] { return !w.get("p") && w.world->history(w.sim.now()).violations().empty(); }, 5s));
+  auto waited = w.sim.ask<ack>(w.node, await_removals{});
+  BOOST_TEST(bool(waited));
+}
+
+BOOST_AUTO_TEST_CASE(what_changed_does_not_wait_for_a_volume_that_failed) {
+  node_world w;
+  w.volumes->errors["bad"] = "no";
+  w.start_node();
+  auto item = json_object{{"path", "l"}, {"fieldRef", {{"fieldPath", "metadata.labels"}}}};
+  auto manifest = with_volume(volume_of("downwardAPI", {{"items", array{item}}}));
+  manifest.at("spec").at("volumes").as_array().push_back(
+      json_object{{"name", "bad"}, {"hostPath", {{"path", "/x"}}}});
+  w.create(manifest);
+  w.sim.run_for(70s); // the next try is at 127 s
+  auto document = w.get("p")->document();
+  document.as_object()["metadata"].as_object()["labels"] = json_object{{"app", "web"}};
+  change(w, {"pods", "default", "p"}, document);
+  BOOST_REQUIRE(w.wait([&] { return content(w, "l") == "app=\"web\""; }, 1s));
+}
+
+BOOST_AUTO_TEST_CASE(tokens_of_a_long_life_are_renewed_each_day) {
+  node_world w;
+  w.start_node();
+  w.put({"serviceaccounts", "default", "robot"},
+        {{"kind", "ServiceAccount"},
+         {"apiVersion", "v1"},
+         {"metadata", {{"name", "robot"}, {"namespace", "default"}}}});
+  json_object token{{"serviceAccountToken", {{"path", "token"}, {"expirationSeconds", 4294967296}}}};
+  w.create(
+      with_volume(volume_of("projected", {{"sources", array{token}}}), {{"serviceAccountName", "robot"}}));
+  BOOST_REQUIRE(w.wait([&] { return running(w); }, 10s));
+  w.sim.run_for(23h);
+  BOOST_TEST(content(w, "token") == "token-1");
+  w.sim.run_for(61min);
+  BOOST_TEST(content(w, "token") == "token-2");
 }
 
 BOOST_AUTO_TEST_CASE(volumes_that_fail_are_tried_again) {
@@ -281,6 +386,7 @@ BOOST_AUTO_TEST_CASE(broken_at_every_message) {
   for (bool kill : {false, true})
     for (auto* target : {"node/default/p", "node/default/p/c", "node/objects", "volumes"}) {
       if (kill && std::string_view{target} == "volumes") continue; // nobody above it would bring it back
+      uint64_t reached = 0;
       for (uint64_t nth = 1; nth <= 30; ++nth) {
         auto what = target + std::string{kill ? " killed at " : " throws at "} + std::to_string(nth);
         node_world w({.seed = nth});
@@ -296,7 +402,10 @@ BOOST_AUTO_TEST_CASE(broken_at_every_message) {
         BOOST_REQUIRE_MESSAGE(w.wait([&] { return !w.get("p"); }, 200s), what);
         BOOST_TEST(w.volumes->pods.empty(), what);
         if (!w.sim.trace().sabotaged()) break;
+        reached = nth;
       }
+      // A name that no actor has would pass everything.
+      BOOST_TEST(reached >= 3u, target << " was broken " << reached << " times");
     }
 }
 

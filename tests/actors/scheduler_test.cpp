@@ -328,4 +328,29 @@ BOOST_AUTO_TEST_CASE(affinity_to_nodes_is_kept_and_gates_hold) {
   BOOST_TEST(where("gated") != "");
 }
 
+BOOST_AUTO_TEST_CASE(a_claim_of_one_pod_at_a_time) {
+  node("n1", "4");
+  node("n2", "4");
+  object_key claim{"persistentvolumeclaims", "default", "c"};
+  json::object spec{{"accessModes", json::array{"ReadWriteOncePod"}}, {"volumeName", "v"}};
+  create({"persistentvolumes", "", "v"}, {{"metadata", {{"name", "v"}}}, {"spec", json::object{}}});
+  create(claim, {{"metadata", {{"name", "c"}}}, {"spec", spec}});
+  status(claim, {{"phase", "Bound"}});
+  run_for(1ms);
+  json::object volume{{"name", "d"}, {"persistentVolumeClaim", {{"claimName", "c"}}}};
+  json::object user{{"volumes", json::array{json::value(volume)}}};
+  pod("first", "100m", user);
+  BOOST_TEST(where("first") != "");
+  pod("second", "100m", user);
+  run_for(6min); // however often it is tried
+  BOOST_TEST(where("second") == "");
+  BOOST_TEST(condition("second", "message")
+             == "0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the same name and "
+                "ReadWriteOncePod access mode. preemption: 0/2 nodes are available: 2 No preemption victims "
+                "found for incoming pod.");
+  remove(pod_key("first"), 0);
+  run_for(15s);
+  BOOST_TEST(where("second") != "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

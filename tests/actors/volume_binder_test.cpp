@@ -48,19 +48,34 @@ struct world : registry_world {
 
   world() {
     volumes = sys->spawn<fake_volumes>(env, disk_of_volumes);
+    start_binder();
+  }
+  ~world() {
+    end_binder();
+    caf::anon_send_exit(volumes, caf::exit_reason::kill);
+    volumes = nullptr;
+    run_for(0s);
+  }
+  void start_binder() {
     volume_binder_settings s;
     s.registry = registry;
     s.volumes = volumes;
     s.node_name = "n1";
+    s.store = store;
     binder = spawn_volume_binder(*sys, env, s);
     run_for(1ms);
   }
-  ~world() {
-    for (auto ref : {caf::actor_cast<caf::actor>(binder), caf::actor_cast<caf::actor>(volumes)})
-      caf::anon_send_exit(ref, caf::exit_reason::kill);
+  void end_binder() {
+    caf::anon_send_exit(binder, caf::exit_reason::kill);
     binder = nullptr;
-    volumes = nullptr;
     run_for(0s);
+  }
+  /// As a daemon that was killed: only what is in the store remains.
+  void live_again() {
+    end_binder();
+    stop();
+    start();
+    start_binder();
   }
 
   static object_key claim_key(const std::string& name) { return {"persistentvolumeclaims", "default", name}; }
@@ -96,12 +111,35 @@ struct world : registry_world {
 
 BOOST_FIXTURE_TEST_SUITE(volume_binder_suite, world)
 
-BOOST_AUTO_TEST_CASE(the_default_class_is_there) {
-  object_key key{"storageclasses.storage.k8s.io", "", "standard"};
-  BOOST_TEST(at(find(key), "/provisioner") == "podium.io/host-directory");
-  remove(key);
+const object_key standard{"storageclasses.storage.k8s.io", "", "standard"};
+
+BOOST_AUTO_TEST_CASE(the_default_class_is_made_once_in_a_cluster_s_life) {
+  BOOST_TEST(at(find(standard), "/provisioner") == "podium.io/host-directory");
+  live_again();
+  BOOST_TEST(bool(find(standard)));
+  remove(standard);
   run_for(3min); // who takes it away does not get it back
-  BOOST_TEST(!find(key));
+  BOOST_TEST(!find(standard));
+  for (int life = 0; life < 2; ++life) {
+    live_again();
+    BOOST_TEST(!find(standard), "life " << life);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_default_class_is_made_beside_another_one) {
+  end_binder();
+  remove(standard);
+  disk->rows.erase("/podium/default-storage-class"); // a cluster in which it was never made
+  json::object meta{{"name", "mine"}};
+  meta["annotations"] = {{"storageclass.kubernetes.io/is-default-class", "true"}};
+  create({"storageclasses.storage.k8s.io", "", "mine"},
+         {{"metadata", std::move(meta)}, {"provisioner", "example.com/x"}});
+  live_again();
+  run_for(1s);
+  BOOST_TEST(!find(standard));
+  remove({"storageclasses.storage.k8s.io", "", "mine"});
+  live_again();
+  BOOST_TEST(!find(standard));
 }
 
 BOOST_AUTO_TEST_CASE(a_directory_is_made_for_the_first_consumer_and_goes_with_the_claim) {

@@ -91,6 +91,40 @@ BOOST_AUTO_TEST_CASE(claims_are_given_the_default_class) {
   BOOST_TEST(get(base + "/persistentvolumeclaims/none").at("/spec/storageClassName") == "");
 }
 
+BOOST_AUTO_TEST_CASE(claims_grow_where_their_class_lets_them) {
+  auto make_class = [&](const std::string& name, const char* more) {
+    make("/apis/storage.k8s.io/v1/storageclasses",
+         R"({"kind":"StorageClass","apiVersion":"storage.k8s.io/v1","metadata":{"name":")" + name
+             + R"("},"provisioner":"a.example.com/b")" + more + "}");
+  };
+  make_class("fixed", "");
+  make_class("elastic", R"(,"allowVolumeExpansion":true)");
+  auto claims = base + "/persistentvolumeclaims";
+  auto grow = [&](const std::string& name, const char* size) {
+    return patch(claims + "/" + name, "merge-patch",
+                 std::string{R"({"spec":{"resources":{"requests":{"storage":")"} + size + R"("}}}})");
+  };
+  for (std::string name : {"fixed", "elastic", "none"}) {
+    make(claims, R"({"kind":"PersistentVolumeClaim","apiVersion":"v1","metadata":{"name":")" + name
+                     + R"("},"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":")"
+                     + (name == "none" ? "" : name) + R"(","resources":{"requests":{"storage":"1Gi"}}}})");
+    auto set = patch(claims + "/" + name + "/status", "merge-patch",
+                     R"({"status":{"phase":"Bound","capacity":{"storage":"1Gi"}}})");
+    BOOST_REQUIRE_MESSAGE(set.status == 200, set.body);
+  }
+  for (std::string name : {"fixed", "none"}) {
+    auto refused = grow(name, "2Gi");
+    BOOST_TEST(refused.status == 403);
+    BOOST_TEST(
+        refused.at("/message")
+        == "persistentvolumeclaims \"" + name
+               + "\" is forbidden: only dynamically provisioned pvc can be resized and the storageclass "
+                 "that provisions the pvc must support resize");
+    BOOST_TEST(grow(name, "1024Mi").status == 200); // the same
+  }
+  BOOST_TEST(grow("elastic", "2Gi").status == 200);
+}
+
 BOOST_AUTO_TEST_CASE(a_pod_needs_its_account) {
   auto refused = post(pods, R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p"},
       "spec":{"serviceAccountName":"foo","containers":[{"name":"c","image":"i"}]}})");

@@ -277,8 +277,67 @@ class Storage(ObjectsTest):
         self.create(using("reader", "data", "cat /data/word", restartPolicy="Never"))
         self.daemon.wait_pod("reader", lambda p: p and p["status"]["phase"] == "Succeeded")
         self.assertEqual("kept\n", self.kubectl("logs", "reader").out)
+        directory = self.daemon.data / "volumes" / name
+        self.assertEqual("kept\n", (directory / "word").read_text())
         self.kubectl("delete", "pvc", "data")
         self.daemon.api.wait(self.volumes, name, lambda v: v is None, what="gone")
+        self.assertFalse(directory.exists())
+
+    def test_a_local_volume_and_its_group(self):
+        disk = self.daemon.directory / "local-disk"
+        (disk / "deep").mkdir(parents=True)
+        self.addCleanup(remove_tree, disk)
+        for file in (disk / "key", disk / "deep/file"):
+            file.write_text("words\n")
+            file.chmod(0o600)
+        node = self.get("nodes")["items"][0]["metadata"]["name"]
+        here = {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}}
+        made = volume("local", disk, storageClassName="local", nodeAffinity=here)
+        made["spec"]["local"] = made["spec"].pop("hostPath")
+        self.kubectl("create", "-f", "-", stdin=made)
+        self.addCleanup(self.kubectl, "delete", "pv", "local", "--wait=false", "--ignore-not-found", check=False)
+        self.make_claim("local", storageClassName="local")
+        labels = {"name": "labels", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}
+        owner = container("owner", SLEEP, volumeMounts=[{"name": "data", "mountPath": "/data"}, {"name": "labels", "mountPath": "/labels"}])
+        user = container("user", SLEEP, securityContext={"runAsUser": 1234}, volumeMounts=[{"name": "data", "mountPath": "/data"}])
+        self.create(pod("grouped", owner, user, securityContext={"fsGroup": 4321}, volumes=[
+            {"name": "data", "persistentVolumeClaim": {"claimName": "local"}}, labels]))
+        self.daemon.wait_running("grouped")
+
+        def seen():
+            return [(path.stat().st_mode & 0o7777, path.stat().st_gid) for path in (disk, disk / "key", disk / "deep/file")]
+
+        self.assertEqual([(0o2775, 4321), (0o660, 4321), (0o660, 4321)], seen())
+        self.assertEqual("words\n", self.kubectl("exec", "grouped", "-c", "user", "--", "cat", "/data/key").out)
+        # What the pod makes of it stays, whatever changes at the pod, and whoever looks after it.
+        self.kubectl("exec", "grouped", "-c", "owner", "--", "sh", "-c", "chmod 0700 /data; chmod 0600 /data/key")
+        own = [(0o700, 4321), (0o600, 4321), (0o660, 4321)]
+        for word in ("one", "two"):
+            self.kubectl("label", "pod", "grouped", "--overwrite", f"word={word}")
+            self.kubectl("exec", "grouped", "-c", "owner", "--", "sh", "-c", f"until grep -q {word} /labels/labels; do :; done")
+            self.assertEqual(own, [(mode & 0o1777, group) for mode, group in seen()])
+            self.daemon.kill()
+            self.daemon.start()
+
+    def test_a_claim_of_one_pod_at_a_time(self):
+        self.make_claim("alone", modes=["ReadWriteOncePod"])
+        self.create(using("first", "alone"))
+        self.daemon.wait_running("first")
+        self.create(using("second", "alone"))
+        event = self.daemon.wait_event("second", "FailedScheduling")
+        self.assertIn("1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode", event["message"])
+        self.kubectl("delete", "pod", "first", "--now")
+        self.daemon.wait_running("second")
+
+    def test_a_claim_that_may_not_grow(self):
+        self.make_claim("small")
+        self.create(using("holder", "small"))
+        self.daemon.wait_running("holder")
+        refused = self.kubectl("patch", "pvc", "small", "-p", '{"spec":{"resources":{"requests":{"storage":"5Gi"}}}}', check=False)
+        self.assertIn('persistentvolumeclaims "small" is forbidden: only dynamically provisioned pvc can be resized and the storageclass '
+                      "that provisions the pvc must support resize", refused.err)
+        self.assertEqual("1Mi", self.get("pvc", "small")["spec"]["resources"]["requests"]["storage"])
 
     def test_a_claim_in_use_stays(self):
         self.make_claim("busy")

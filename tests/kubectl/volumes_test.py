@@ -1,4 +1,6 @@
 """Volumes of real pods: emptyDir, hostPath, what survives a killed daemon, and that nothing is left on the machine."""
+import ctypes
+import os
 import shutil
 import socket
 import subprocess
@@ -326,6 +328,36 @@ class Configured(VolumeTest):
         log = self.finished(with_volume("projected", {"name": "data", "projected": {"sources": sources}},
                                         script="cd /data; for f in *; do echo $f=$(cat $f); done"))
         self.assertEqual("c=from config\nname=projected\ns=from secret\n", log)
+
+
+class Hung(VolumeTest):
+    """A file system whose server says nothing: whoever looks into it waits."""
+
+    def hang(self, path):
+        path.mkdir()
+        device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        libc = ctypes.CDLL(None, use_errno=True)
+        options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+        self.assertEqual(0, libc.mount(b"hung", str(path).encode(), b"fuse", 0, options), os.strerror(ctypes.get_errno()))
+        self.addCleanup(path.rmdir)
+        self.addCleanup(libc.umount2, str(path).encode(), 2)  # MNT_DETACH
+        self.addCleanup(os.close, device)  # whoever waits gets an error
+
+    def test_paths_that_hang_hold_up_nobody_else(self):
+        disk = self.daemon.directory / "hung-disk"
+        self.hang(disk)
+        names = [f"hung-{i}" for i in range(6)]
+        for name in names:
+            stuck = with_volume(name, host_path(disk / name, "DirectoryOrCreate"), mounts=[mount(), mount("/own", "own")])
+            stuck["spec"]["volumes"].append(empty_dir("own"))
+            self.create(stuck)
+        self.create(with_volume("free", empty_dir()))
+        self.daemon.wait_running("free")
+        for name in names:
+            self.assertEqual("ContainerCreating", waiting_reason(self.daemon.pod(name)))
+        self.kubectl("delete", "pod", *names, "--now")
+        for name in names:
+            self.daemon.wait_gone(name)
 
 
 class DaemonKilled(VolumeTest):
