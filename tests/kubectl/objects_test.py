@@ -5,7 +5,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import SLEEP, DaemonTest, container, kubectl_version, pod, scratch_file
+from harness import SLEEP, DaemonTest, container, kubectl_version, pod, remove_tree, scratch_file
 
 
 class ObjectsTest(DaemonTest):

@@ -92,6 +92,21 @@ class EmptyDir(VolumeTest):
             self.assertRegex(log, r"drwxrws\S+ +\d+ 0 +4321 .* /data\n")
             self.assertRegex(log, r" 1234 +4321 .* /data/x")
 
+    def test_what_is_mounted_into_it_from_elsewhere_stays(self):
+        victim = self.daemon.directory / "victim"
+        (victim / "deep").mkdir(parents=True)
+        (victim / "deep/data").write_text("precious\n")
+        self.addCleanup(shutil.rmtree, victim)
+        self.create(with_volume("bound", empty_dir()))
+        uid = self.daemon.wait_running("bound")["metadata"]["uid"]
+        inside = self.daemon.data / "pods" / uid / "volumes/data/a/sub"
+        inside.mkdir(parents=True)
+        subprocess.run(["mount", "--bind", str(victim), str(inside)], check=True)
+        self.kubectl("delete", "pod", "bound", "--now")
+        self.daemon.wait_gone("bound")
+        self.assertFalse(inside.exists())
+        self.assertEqual("precious\n", (victim / "deep/data").read_text())
+
     def test_it_hides_what_the_image_has_there(self):
         log = self.finished(with_volume("over", empty_dir(), script="ls /etc/opt; echo done > /etc/opt/x; cat /etc/opt/x",
                                         mounts=[mount("/etc/opt")]))
