@@ -74,12 +74,26 @@ probe::behavior_type probe::handlers() {
 }
 
 void probe::arm_tick(nanoseconds delay) {
+  on_grid_ = delay > nanoseconds{0};
+  arm_tick_at(on_grid_ ? on_probe_grid(now() + delay, period(), ctx_->started_at) : now());
+}
+
+void probe::arm_tick_at(clock_time when) {
   cancel(next_tick_);
-  next_tick_ = after(delay, [this] { tick(); });
+  tick_due_ = when;
+  next_tick_ = at(when, [this] { tick(); });
 }
 
 void probe::tick() {
-  arm_tick(period());
+  // The schedule is kept: a tick that came late does not move those that follow, and what lies in the past by
+  // then is left out.
+  auto late = std::max(now() - tick_due_, nanoseconds{0});
+  auto next = now() + (period() - late % period());
+  arm_tick_at(std::exchange(on_grid_, true) ? next : on_probe_grid(next, period(), ctx_->started_at));
+  look();
+}
+
+void probe::look() {
   if (running_ && now() >= given_up_at_) running_ = tick_missed_ = false;
   if (running_) {
     tick_missed_ = true;
@@ -112,10 +126,7 @@ void probe::run(int tries) {
               if (outcome.verdict == probe_verdict::error && tries > 1) return run(tries - 1);
               finished(outcome);
             }
-            if (tick_missed_) {
-              tick_missed_ = false;
-              arm_tick(nanoseconds{0});
-            }
+            if (std::exchange(tick_missed_, false)) look();
           },
           [this, fresh](const caf::error&) {
             if (fresh()) running_ = tick_missed_ = false;

@@ -21,7 +21,9 @@ private:
   nanoseconds period() const;
   nanoseconds some_of_the_period();
   void arm_tick(nanoseconds delay);
+  void arm_tick_at(clock_time when);
   void tick();
+  void look();
   void run(int tries);
   void finished(const probe_outcome& outcome);
   void report(const std::string& output);
@@ -42,6 +44,8 @@ private:
   bool running_ = false, tick_missed_ = false;
   clock_time given_up_at_; ///< when a question that runs is taken for lost
   deadline_set::id next_tick_ = 0;
+  clock_time tick_due_;
+  bool on_grid_ = false; ///< whether the next tick is on its period's grid
 };
 
 } // namespace podium

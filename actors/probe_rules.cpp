@@ -73,6 +73,13 @@ bool apply_probe_result(probe_kind kind, const probe_spec& spec, probe_verdict v
   return true;
 }
 
+clock_time on_probe_grid(clock_time when, nanoseconds period, clock_time zero) {
+  auto step = period / 20;
+  if (step <= nanoseconds{0} || when < zero) return when;
+  auto past = (when - zero) % step;
+  return past == nanoseconds{0} ? when : when + (step - past);
+}
+
 std::string probe_title(probe_kind kind) {
   auto name = to_string(kind);
   name[0] = static_cast<char>(name[0] - 'a' + 'A');

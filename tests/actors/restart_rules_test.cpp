@@ -178,6 +178,15 @@ BOOST_AUTO_TEST_CASE(liveness_failure_puts_on_hold_until_a_new_instance) {
   BOOST_TEST((decide_probe_tick(probe_kind::liveness, spec, t, wall_time{121s}, m).what == run));
 }
 
+BOOST_AUTO_TEST_CASE(ticks_of_one_period_share_a_grid) {
+  auto t = [](nanoseconds x) { return clock_time{x}; };
+  BOOST_TEST((on_probe_grid(t(100s), 10s, t(0s)) == t(100s)));
+  BOOST_TEST((on_probe_grid(t(100s + 1ns), 10s, t(0s)) == t(100s + 500ms)));
+  BOOST_TEST((on_probe_grid(t(100s + 499ms), 10s, t(1ms)) == t(100s + 501ms)));
+  BOOST_TEST((on_probe_grid(t(1001ms), 200ms, t(0s)) == t(1010ms)));
+  BOOST_TEST((on_probe_grid(t(7ns), 19ns, t(0s)) == t(7ns)));
+}
+
 BOOST_AUTO_TEST_CASE(probe_tick_table) {
   struct row {
     const char* what;
