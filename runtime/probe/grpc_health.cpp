@@ -172,7 +172,7 @@ grpc_status unframe(const http_reply& reply, std::string_view& message) {
                                     + std::to_string(max_message_bytes) + ")"};
   body.remove_prefix(frame_head_bytes);
   if (body.size() < size) return {internal, "unexpected EOF"};
-  if (body.size() > size) return {internal, "the answer holds more than one message"};
+  if (body.size() > size || reply.cut) return {internal, "the answer holds more than one message"};
   message = body;
   return {};
 }
