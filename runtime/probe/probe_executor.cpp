@@ -26,6 +26,8 @@ private:
   caf::result<probe_outcome> run(const run_probe& m) {
     std::chrono::nanoseconds timeout = std::chrono::seconds{std::max(1, m.probe.timeout_seconds)};
     if (m.probe.exec) return run_exec(m, timeout);
+    if (auto why = wrong_port(m.probe); !why.empty())
+      return probe_outcome{.verdict = probe_verdict::error, .output = std::move(why)};
     if (m.probe.http_get)
       return answer_from_loop<probe_outcome>(
           this, loop_, [&prober = prober_, action = *m.probe.http_get, ip = m.pod_ip, timeout](auto reply) {
@@ -69,6 +71,15 @@ private:
 };
 
 } // namespace
+
+std::string wrong_port(const probe_spec& probe) {
+  auto* port = probe.http_get ? &probe.http_get->port : probe.tcp_socket ? &probe.tcp_socket->port : nullptr;
+  if (!port) return {};
+  if (port->is_text()) return "port " + port->text + " not found";
+  if (port->number < 1 || port->number > 65'535)
+    return "invalid port number: " + std::to_string(port->number);
+  return {};
+}
 
 probe_outcome judge_exec(const exec_result& result, const std::vector<std::string>& command,
                          std::chrono::nanoseconds timeout) {

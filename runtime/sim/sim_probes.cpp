@@ -32,6 +32,10 @@ sim_probes::behavior_type sim_probes::handlers() {
 sim_probes::timed_outcome sim_probes::judge(const run_probe& request) {
   nanoseconds timeout = std::chrono::seconds{std::max(request.probe.timeout_seconds, 1)};
   if (request.probe.exec) return judge_exec(request, timeout);
+  // The text of the real executor for a named port that the container does not have.
+  for (auto* port : {request.probe.http_get ? &request.probe.http_get->port : nullptr,
+                     request.probe.tcp_socket ? &request.probe.tcp_socket->port : nullptr})
+    if (port && port->is_text()) return {{probe_verdict::error, "port " + port->text + " not found"}};
   if (request.probe.http_get) return judge_http(request, timeout);
   if (request.probe.tcp_socket) return judge_tcp(request, timeout);
   if (request.probe.grpc) return judge_grpc(request, timeout);

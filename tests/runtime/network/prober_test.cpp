@@ -240,6 +240,18 @@ BOOST_AUTO_TEST_CASE(urls_and_exec_results) {
   BOOST_TEST(url_host("http://[fd00::1]:80/x") == "fd00::1");
   BOOST_TEST(url_host("http://User@Host.Example:80?x") == "host.example");
   BOOST_TEST(url_host("/relative") == "");
+  struct port_row {
+    int_or_string port;
+    const char* why;
+  };
+  for (auto& r : {port_row{{80, ""}, ""}, port_row{{0, "web"}, "port web not found"},
+                  port_row{{99'999, ""}, "invalid port number: 99999"}}) {
+    probe_spec http, tcp;
+    http.http_get.emplace().port = r.port;
+    tcp.tcp_socket.emplace().port = r.port;
+    BOOST_TEST(wrong_port(http) == r.why);
+    BOOST_TEST(wrong_port(tcp) == r.why);
+  }
   using namespace std::chrono_literals;
   BOOST_TEST((judge_exec({.exit_code = 0, .output = "o"}, {}, 1s).verdict == probe_verdict::success));
   BOOST_TEST((judge_exec({.exit_code = 3, .output = "o"}, {}, 1s).verdict == probe_verdict::failure));

@@ -120,6 +120,9 @@ BOOST_FIXTURE_TEST_CASE(http_and_tcp_probes_follow_the_ports, probe_fixture) {
   BOOST_TEST((probe(patient).verdict == probe_verdict::success));
   BOOST_TEST((sim.now() - before == 4s));
   BOOST_TEST((probe(http("/", 82)).verdict == probe_verdict::error));
+  auto named = http("/");
+  named.http_get->port = {0, "web"};
+  BOOST_TEST(probe(named).output == "port web not found");
   ip = "10.9.9.9"; // not the pod's
   BOOST_TEST((probe(tcp(81)).verdict == probe_verdict::failure));
 }
