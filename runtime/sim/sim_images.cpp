@@ -1,6 +1,8 @@
 #include "runtime/sim/sim_images.hpp"
+
 #include "runtime/image/reference.hpp"
 #include "runtime/sim/glob.hpp"
+#include <cmath>
 
 namespace podium {
 
@@ -152,7 +154,9 @@ sim_images::behavior_type sim_images::handlers() {
         auto fetching = store_->pull_delay(x.image) / 10 * 9;
         auto gone = std::min<nanoseconds>(now() - begun->second, fetching);
         if (gone >= fetching) return pull_progress{size, true};
-        return pull_progress{size / 1000 * (gone / (fetching / 1000)), false};
+        using seconds = std::chrono::duration<double>;
+        return pull_progress{std::llround(static_cast<double>(size) * (seconds{gone} / seconds{fetching})),
+                             false};
       },
       [this](const list_images&) { return store_->list(); },
       [this](const remove_image& x) -> caf::result<ack> {
