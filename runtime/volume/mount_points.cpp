@@ -82,6 +82,15 @@ std::vector<std::string> mount_points_below(const std::string& directory) {
 
 caf::error remove_with_mounts(const std::string& directory) {
   if (!exists(directory)) return {};
+  // The usual mounts are right below. Reading the table of all the machine's mounts for each pod would make a
+  // hundred that end at once wait for nothing else; remove_tree() enters none that is left.
+  std::error_code ec;
+  for (auto& entry : std::filesystem::directory_iterator(directory, ec))
+    if (entry.symlink_status(ec).type() == std::filesystem::file_type::directory)
+      unmount_all(entry.path().string());
+  unmount_all(directory);
+  remove_tree(directory);
+  if (!exists(directory)) return {};
   // All mounts first: what is behind them is somebody else's. A mount may hide others, and one that is taken
   // away may have been made visible to others by sharing: the table is read until it says that none is left.
   auto points = mount_points_below(directory);

@@ -16,8 +16,8 @@ caf::error mount_memory(const std::string& directory, int64_t size_bytes, int64_
 void unmount_all(const std::string& path);
 /// Mount points at and below a directory of this mount namespace, deepest first.
 std::vector<std::string> mount_points_below(const std::string& directory);
-/// Takes away all that is mounted at and below a directory, then deletes it; what is behind the mounts stays.
-/// Errors, errc::io: a mount does not go (nothing has been deleted then), something is left.
+/// Takes away all that is mounted at and below a directory and deletes it; what is behind the mounts stays.
+/// Errors, errc::io: a mount does not go (what is beside it may have been deleted by then), something is left.
 caf::error remove_with_mounts(const std::string& directory);
 
 } // namespace podium
