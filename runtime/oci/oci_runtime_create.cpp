@@ -169,7 +169,7 @@ void oci_runtime::impl::launch(const instance_ptr& c) {
 /// A turn ends when the container is made, or when it has taken too long.
 void oci_runtime::impl::launch_next() {
   auto most = settings.parallel_starts != 0 ? settings.parallel_starts
-                                            : 2 * std::max(1u, std::thread::hardware_concurrency());
+                                            : 4 * std::max(1u, std::thread::hardware_concurrency());
   while (launching < most && !to_launch.empty()) {
     auto c = std::move(to_launch.front());
     to_launch.pop_front();

@@ -21,8 +21,8 @@ struct oci_settings {
   std::string pod_init;
   int64_t log_max_bytes = 10 << 20; ///< a log is rotated beyond this size
   int log_max_files = 5;
-  /// Starts under way at the same time; 0: twice the cores. More of them only wait for each other's cpu and
-  /// kernel locks, and keep the loop waiting, whose children must get a cpu before it goes on.
+  /// Starts under way at the same time; 0: four times the cores. More of them only wait for each other's cpu
+  /// and kernel locks, and keep the loop waiting, whose children must get a cpu before it goes on.
   unsigned parallel_starts = 0;
   /// After this long a start gives up its turn: one that hangs keeps nobody else waiting.
   std::chrono::nanoseconds start_turn{std::chrono::seconds{3}};
