@@ -15,6 +15,12 @@ container::container(caf::actor_config& cfg, node_context_ptr ctx, std::string p
 }
 
 void container::on_start() {
+  // The message that it broke at may have been a goal: a report of nothing asks for it. Not at once, should
+  // it be the goal that breaks it.
+  if (std::exchange(up_, true))
+    after(std::chrono::seconds{1}, [this] {
+      if (parent_) this->send(parent_, container_report{name_, {}, false, 0});
+    });
   busy_ = fetching_ = retrying_ = watching_ = settled_ = false;
   ++operation_;
   wake_ = 0;
@@ -55,13 +61,9 @@ bool container::running() const {
 
 container_facts container::facts() const {
   auto& key = goal_.pod->key();
-  return {&spec(),
-          terms(),
-          goal_.round,
-          goal_.wish,
-          goal_.deleting,
-          goal_.hold_signal,
-          !image_id_.empty(),
+  return {&spec(), terms(), goal_.round, goal_.wish, goal_.deleting,
+          // Before its first goal it does not know whose turn it is.
+          goal_.number == 0 || goal_.hold_signal, !image_id_.empty(),
           key.name + "_" + key.ns + "(" + goal_.pod->uid() + ")"};
 }
 
@@ -103,6 +105,7 @@ void container::replace_if_changed() {
 }
 
 void container::take_probe(const probe_report& probe) {
+  if (!probe.memory) return tell_probes();
   auto& known = memory_.probes[to_string(probe.kind)];
   known = *probe.memory.ptr;
   bool mine = memory_.current && known.container_id == memory_.current->container_id && running();

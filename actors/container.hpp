@@ -79,6 +79,7 @@ private:
   container_goal goal_;
   found_container found_; ///< in the goal's pod
   pod_tuning tuning_;     ///< of the goal's pod
+  bool up_ = false;       ///< it has been started before
   std::map<probe_kind, probe_actor> probes_;
   std::string last_report_;
   // Volatile.

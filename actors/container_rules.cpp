@@ -64,8 +64,8 @@ container_decision decide_container(const container_facts& facts, const back_off
     return {container_step::watch, wall_time::max()};
   }
   if (facts.wish == container_wish::stop || facts.deleting) {
-    m.next_attempt.reset();
-    // It waits for nothing any more: how the last instance ended is what there is to show.
+    // A start that was decided stays so: its back-off has been counted, should the pod begin anew. It waits
+    // for nothing any more: how the last instance ended is what there is to show.
     if (m.current) m.waiting_reason = m.waiting_message = {};
     return {container_step::settled, now};
   }

@@ -282,6 +282,10 @@ void node_agent::take_report(const pod_report& report) {
   auto i = pods_.find(report.uid);
   if (i == pods_.end()) return;
   auto& e = i->second;
+  if (!report.memory) {
+    if (e.actor) this->send(e.actor, pod_update{e.object, e.removed});
+    return;
+  }
   e.memory = *report.memory.ptr;
   e.status = report.status;
   // One that crossed with the news of the deletion speaks of an end that keeps its records.

@@ -11,6 +11,12 @@ pod_supervisor::pod_supervisor(caf::actor_config& cfg, node_context_ptr ctx, std
       object_(std::move(pod)), removed_(removed), memory_(std::move(memory)) {}
 
 void pod_supervisor::on_start() {
+  // The message that it broke at may have been an update: a report of nothing asks for it. Not at once,
+  // should it be the update that breaks it.
+  if (std::exchange(up_, true))
+    after(std::chrono::seconds{1}, [this] {
+      if (parent_) this->send(parent_, pod_report{object_->uid(), {}, {}, false, false});
+    });
   busy_ = has_sandbox_ = renewing_ = false;
   deadline_ = sandbox_retry_ = teardown_retry_ = 0;
   volume_ = {};
@@ -55,6 +61,10 @@ void pod_supervisor::take_update(const pod_update& update) {
 void pod_supervisor::take_report(const container_report& report) {
   auto i = containers_.find(report.name);
   if (i == containers_.end()) return;
+  if (!report.memory) {
+    i->second.last_goal.clear();
+    return step();
+  }
   // What it said of an earlier goal is no answer to the last.
   i->second.settled = report.settled && report.goal == i->second.goal;
   memory_.containers[report.name] = *report.memory.ptr;

@@ -86,6 +86,7 @@ private:
   pod_memory memory_;
   std::map<std::string, child> containers_;
   bool torn_down_ = false, records_kept_ = false;
+  bool up_ = false; ///< it has been started before
   std::string last_report_;
   std::vector<std::string> tuning_faults_; ///< that have had their event
   uint64_t goals_ = 0;                     ///< counts what containers were told

@@ -27,6 +27,12 @@ void probe::on_start() {
   running_ = false;
   tick_missed_ = false;
   ++question_;
+  // The message that it broke at may have been its target: a report of nothing asks for it. Not at once,
+  // should it be the target that breaks it.
+  if (std::exchange(up_, true))
+    after(std::chrono::seconds{1}, [this] {
+      if (container_) this->send(container_, probe_report{kind_, {}, {}});
+    });
   if (over_) return;
   // Probes of a node that just came up are spread over their period; later ones tick at once.
   auto spread = now() - ctx_->started_at < period();

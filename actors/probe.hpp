@@ -39,7 +39,7 @@ private:
   uint64_t question_ = 0; ///< the last one asked of the executor; answers to others come too late
   probe_memory memory_;
   probe_target target_;
-  bool over_ = false;
+  bool over_ = false, up_ = false; ///< up_: it has been started before
   // Volatile.
   bool running_ = false, tick_missed_ = false;
   clock_time given_up_at_; ///< when a question that runs is taken for lost

@@ -48,6 +48,7 @@ struct pod_entry {
     oci_runtime::answer<ack> done;
   };
   std::vector<removal> on_removed;
+  std::vector<std::function<void(caf::error)>> wanted_again;          ///< once it is gone
   std::map<uint64_t, std::function<void()>> on_end;                   ///< by the id of when_sandbox_ends()
   std::map<std::string, std::map<uint32_t, instance_ptr>> containers; ///< by name and attempt
 };
@@ -107,6 +108,8 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   void rotate_logs();
 
   // sandboxes
+  void create(const create_sandbox& request, answer<sandbox_info> done);
+  void make_after_removal(const create_sandbox& request, answer<sandbox_info> done);
   void make_sandbox_parts(const create_sandbox& request);
   void sandbox_addressed(const create_sandbox& request, caf::expected<std::string> ip);
   void sandbox_failed(const std::string& pod_uid, caf::error why);

@@ -26,14 +26,17 @@ pod_network_port loopback_network(work_pool& pool) {
 }
 
 void oci_runtime::ask(const create_sandbox& request, answer<sandbox_info> done) {
+  impl_->create(request, std::move(done));
+}
+
+void oci_runtime::impl::create(const create_sandbox& request, answer<sandbox_info> done) {
   if (!safe_name(request.pod_uid) || !safe_name(request.pod_name) || !safe_name(request.pod_namespace))
     return done(make_error(errc::invalid, "the pod's uid, name and namespace must be names: '"
                                               + request.pod_uid + "', '" + request.pod_name + "', '"
                                               + request.pod_namespace + "'"));
-  auto& pod = impl_->pods[request.pod_uid];
+  auto& pod = pods[request.pod_uid];
   if (pod.at == pod_entry::step::ready) return done(info_of(pod));
-  if (pod.at == pod_entry::step::removing)
-    return done(make_error(errc::conflict, "the sandbox of pod " + request.pod_uid + " is being removed"));
+  if (pod.at == pod_entry::step::removing) return make_after_removal(request, std::move(done));
   pod.on_ready.push_back(std::move(done));
   if (pod.at == pod_entry::step::making) return;
   pod.at = pod_entry::step::making;
@@ -52,7 +55,7 @@ void oci_runtime::ask(const create_sandbox& request, answer<sandbox_info> done) 
   f.shared_pid = request.share_process_namespace;
   f.created_ns = wall_ns();
   f.ports = request.ports;
-  auto self = impl_;
+  auto self = shared_from_this();
   auto named = request;
   named.hostname = f.hostname;
   self->in_pool([self, named] { return make_sandbox_directories(self->settings, named.pod_uid); },
@@ -60,6 +63,14 @@ void oci_runtime::ask(const create_sandbox& request, answer<sandbox_info> done) 
                   if (failed) return self->sandbox_failed(named.pod_uid, std::move(failed));
                   self->make_sandbox_parts(named);
                 });
+}
+
+/// What an earlier daemon left half made is taken away first: nobody who wants the pod need know of that.
+void oci_runtime::impl::make_after_removal(const create_sandbox& request, answer<sandbox_info> done) {
+  pods[request.pod_uid].wanted_again.push_back([self = shared_from_this(), request, done](caf::error failed) {
+    if (failed) return done(std::move(failed));
+    self->create(request, done);
+  });
 }
 
 /// The network, which takes longest, beside the rest: neither needs the other. Goes on when both are done,
@@ -144,6 +155,9 @@ void oci_runtime::ask(const remove_sandbox& request, answer<ack> done) {
   auto i = impl_->pods.find(request.pod_uid);
   if (i == impl_->pods.end()) return done(ack{});
   i->second.on_removed.push_back({request.keep_records, std::move(done)});
+  // Who wanted it made once it is gone has been overtaken.
+  for (auto& made : std::exchange(i->second.wanted_again, {}))
+    made(make_error(errc::conflict, "the sandbox of pod " + request.pod_uid + " is being removed"));
   for (auto& [id, ended] : std::exchange(i->second.on_end, {}))
     impl_->loop.post(ended);
   if (i->second.at == pod_entry::step::making || i->second.on_removed.size() > 1) return;
@@ -217,6 +231,7 @@ void oci_runtime::impl::taken_apart(const std::string& uid, bool kept, caf::erro
   pod.at = pod_entry::step::absent; // what is left can be removed again
   auto waiting = std::move(pod.on_removed);
   pod.on_removed.clear();
+  auto wanted_again = std::exchange(pod.wanted_again, {});
   if (!failed) {
     auto drop = [&](const instance_ptr& c) {
       if (kept && c->file.phase == container_phase::exited) return false;
@@ -234,11 +249,16 @@ void oci_runtime::impl::taken_apart(const std::string& uid, bool kept, caf::erro
       for (auto& removal : waiting)
         if (!removal.keep_records) pod.on_removed.push_back(std::move(removal));
       std::erase_if(waiting, [](auto& removal) { return !removal.keep_records; });
-      if (!pod.on_removed.empty()) continue_removal(uid);
+      if (!pod.on_removed.empty()) {
+        pod.wanted_again = std::exchange(wanted_again, {});
+        continue_removal(uid);
+      }
     }
   }
   for (auto& removal : waiting)
     failed ? removal.done(failed) : removal.done(ack{});
+  for (auto& made : wanted_again)
+    made(failed);
 }
 
 } // namespace podium

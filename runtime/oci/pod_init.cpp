@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 
@@ -77,14 +78,21 @@ caf::error start_pod_init(const oci_settings& settings, const cgroup_tree& cgrou
   if (auto failed = cgroups.create(cgroup, {})) return failed;
   auto pipe = make_pipe();
   if (!pipe) return pipe.error();
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return errno_error("socketpair", errno);
+  // It ends when this is let go of before it is told that it may stay.
+  unique_fd leash{ends[0]}, its_end{ends[1]};
   spawn_request start;
   start.argv = {program};
   if (!request.host_network) start.argv.insert(start.argv.end(), {p.net_ns, p.uts_ns});
   if (!request.host_ipc) start.argv.push_back(p.ipc_ns);
+  start.stdin_fd = its_end.get();
   start.stdout_fd = pipe->second.get();
   pid_t pid = 0;
   if (auto failed = start_in_new_namespace(start, pid)) return failed;
   pipe->second = {};
+  its_end = {};
   auto failed = wait_until_ready(pipe->first);
   if (!failed) failed = cgroups.attach(cgroup, pid);
   if (!failed) {
@@ -93,6 +101,7 @@ caf::error start_pod_init(const oci_settings& settings, const cgroup_tree& cgrou
     if (!file || ::mount(source.c_str(), p.pid_ns.c_str(), nullptr, MS_BIND, nullptr) != 0)
       failed = errno_error("cannot pin a namespace at " + p.pid_ns, errno);
   }
+  if (!failed && ::send(leash.get(), "1", 1, MSG_NOSIGNAL) != 1) failed = errno_error(program_name, errno);
   if (failed) kill_tree(pid);
   return failed;
 }

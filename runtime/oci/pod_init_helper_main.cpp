@@ -1,6 +1,7 @@
 // podium-pod-init [NAMESPACE...]: the first process of a pod's process namespace. It enters the namespaces
 // that are given as files, leaves the host's file system and every privilege behind (what shares its
-// namespace can look into it), says on its standard output that it is ready, and then only reaps. SIGTERM
+// namespace can look into it), says on its standard output that it is ready, reads on its standard input that
+// it may stay (who started it may die before it has written down that it did), and then only reaps. SIGTERM
 // from outside of the namespace ends it, and with it all that runs in there.
 #include <cerrno>
 #include <csignal>
@@ -65,7 +66,8 @@ int main(int argc, char** argv) {
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  if (::write(STDOUT_FILENO, "1", 1) != 1) return 125;
+  char may_stay = 0;
+  if (::write(STDOUT_FILENO, "1", 1) != 1 || ::read(STDIN_FILENO, &may_stay, 1) != 1) return 125;
   for (int fd = 0; fd < 3; ++fd)
     ::close(fd);
   for (;;) {

@@ -192,8 +192,9 @@ caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgro
   // Usually gone already: whoever made the volumes removes them. Not those of a pod that nobody knows.
   remove_with_mounts(p.directory + "/volumes");
   remove_with_mounts(settings.run_root + "/volumes/" + pod_uid);
-  remove_tree(p.directory);
+  // The directory goes last: it says, also to a daemon that comes after this one, whose logs these are.
   if (!log_directory.empty()) remove_tree(log_directory);
+  remove_tree(p.directory);
   struct stat facts {};
   if (!result && ::lstat(p.directory.c_str(), &facts) == 0)
     result = make_error(errc::io, p.directory + " could not be removed");

@@ -207,6 +207,7 @@ class Daemon:
                                                                  "run": str(self.run)}), encoding="utf-8")
         self.process, self.api, self.lines, self.output = None, None, None, []
         self.kubectl_environment = {}  # what a test adds
+        self.before_exec = None        # called in the child that becomes the daemon
         self.log_file = open(self.directory / "daemon.log", "ab")
         # Killed tests leave their directory behind: `leaks.py --clean-test-runs` finds it by the owner.
         atexit.register(self.destroy)
@@ -232,7 +233,7 @@ class Daemon:
                    "--listen", "127.0.0.1:0", "--node-name", self.name, *arguments]
         self.lines = queue.Queue()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log_file,
-                                        start_new_session=True)
+                                        start_new_session=True, preexec_fn=self.before_exec)
         threading.Thread(target=self.read_output, args=(self.process.stdout, self.lines), daemon=True).start()
         self.wait_line(r"^podium is ready: ", seconds)
         self.api = Api(self.kubeconfig, self.directory)

@@ -106,6 +106,28 @@ def count(daemon, uids):
     }
 
 
+def count_all(daemon, uids):
+    """The same with what no pod sees: the runtime's states, addresses, volumes, logs, and processes in the pods' cgroups."""
+    def entries(*directories):
+        return sorted(f"{d.name}/{entry.name}" for d in directories if d.is_dir() for entry in d.iterdir())
+    return {**count(daemon, uids), "processes": sorted(processes_in(cgroups_of(uids))),
+            "runtime states": entries(daemon.run / "oci"), "exit files": entries(daemon.run / "exits"),
+            "addresses": entries(daemon.run / "network/pods", daemon.run / "network/netns"),
+            "volumes": entries(daemon.run / "volumes", *(daemon.data / "pods").glob("*/volumes")),
+            "logs": entries(daemon.data / "logs"), "logins": entries(daemon.data / "images/tmp")}
+
+
+def processes_in(cgroups):
+    """Numbers of the processes in these cgroup directories."""
+    found = set()
+    for directory in cgroups:
+        try:
+            found.update(int(pid) for pid in Path(directory, "cgroup.procs").read_text(encoding="ascii").split())
+        except OSError:
+            continue
+    return found
+
+
 def totals(counted):
     return {kind: len(items) for kind, items in counted.items()}
 

@@ -1,5 +1,6 @@
 // A pod that has finished: its sandbox goes, the records and logs of its containers stay until it is deleted.
 #include "oci_fixture.hpp"
+#include <future>
 
 using namespace podium;
 namespace fs = std::filesystem;
@@ -185,6 +186,37 @@ BOOST_AUTO_TEST_CASE(what_a_daemon_left_half_made_goes_at_the_next_start) {
   for (int i = 0; i < 500 && fs::exists(settings.root + "/pods/k6"); ++i)
     test::await<bool>(loop, [&](auto done) { loop.after(10ms, [done] { done(true); }); });
   BOOST_TEST(!fs::exists(settings.root + "/pods/k6"));
+}
+
+BOOST_AUTO_TEST_CASE(who_wants_what_is_being_taken_away_gets_it_anew) {
+  auto first = make_pod("k8");
+  BOOST_REQUIRE(first);
+  std::promise<caf::expected<ack>> removed;
+  loop.run([&] {
+    runtime->ask(remove_sandbox{"k8"}, [&](caf::expected<ack> x) { removed.set_value(std::move(x)); });
+  });
+  auto again = make_pod("k8");
+  BOOST_TEST(removed.get_future().get().engaged());
+  BOOST_REQUIRE(again);
+  BOOST_TEST(again->id != first->id);
+  BOOST_TEST(end_of(run(container("k8", "runs", "exit 5"))).exit_code == 5);
+  // A removal that comes later wins.
+  std::promise<caf::expected<sandbox_info>> made;
+  std::promise<void> both;
+  loop.run([&] {
+    runtime->ask(remove_sandbox{"k8"}, [](caf::expected<ack>) {});
+    podium::create_sandbox request;
+    request.pod_uid = "k8";
+    request.pod_name = "pod-k8";
+    request.pod_namespace = "default";
+    runtime->ask(request, [&](caf::expected<sandbox_info> x) { made.set_value(std::move(x)); });
+    runtime->ask(remove_sandbox{"k8"}, [&](caf::expected<ack>) { both.set_value(); });
+  });
+  auto refused = made.get_future().get();
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST((code_of(refused.error()) == errc::conflict));
+  both.get_future().get();
+  BOOST_TEST(ask<runtime_records>(list_runtime{"k8"})->sandboxes.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
