@@ -231,8 +231,8 @@ any user: an address of their own, a service account token in a memory volume, a
 client of the API sees in its watch, and all are asked for at once, from one connection. The others are asked for by as many calls at
 a time as there are cores, and "time of each" counts from the first call as well. Bare calls make one network namespace with a veth
 pair and no other part of a pod. `podman play kube` makes a pod with an infra container and a CNI bridge, without its seccomp profile
-(podium's pods have none either); when its end takes seconds, it waits for the pod's cgroup, in which its own clean-up processes
-still are. `ctr` makes one container in an empty network namespace and ends it by SIGKILL. Each of the two has namespaces of its own, an init
+(podium's pods have none either); when its end takes seconds, its debug log shows them at the removal of the pod's cgroup (why was
+not looked into). `ctr` makes one container in an empty network namespace and ends it by SIGKILL. Each of the two has namespaces of its own, an init
 that reaps at once, and a file system of its own. "What keeps them": podium with its conmons; the conmons; conmons and infra
 containers; containerd and its shims. "One pod": medians, in brackets the middle half.
 

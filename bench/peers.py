@@ -2,8 +2,8 @@
 """The peers that are programs of their own: `podman play kube` and containerd by `ctr`, both as Debian ships them.
 
 Each runs on a "machine" of its own: a process in new mount, network and process namespaces, so that nothing of the machine's
-podman or containerd is touched, crun sees one cgroup hierarchy also where there are two, orphans are reaped at once (podman waits
-for each that is not), and the kernel ends everything with it. The bench talks to it by lines of JSON.
+podman or containerd is touched, crun sees one cgroup hierarchy also where there are two, orphans are reaped at once, and the kernel
+ends everything with it. The bench talks to it by lines of JSON.
 
 usage, by Peer alone: peers.py NAME DIRECTORY LAYOUT"""
 import ctypes
