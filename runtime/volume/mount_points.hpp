@@ -17,7 +17,8 @@ void unmount_all(const std::string& path);
 /// Mount points at and below a directory of this mount namespace, deepest first.
 std::vector<std::string> mount_points_below(const std::string& directory);
 /// Takes away all that is mounted at and below a directory and deletes it; what is behind the mounts stays.
-/// Errors, errc::io: a mount does not go (what is beside it may have been deleted by then), something is left.
+/// Errors, errc::io: a mount does not go (what is beside it may have been deleted by then), something is
+/// left.
 caf::error remove_with_mounts(const std::string& directory);
 
 } // namespace podium
