@@ -10,6 +10,7 @@
 #include <map>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <unordered_map>
 #include <uv.h>
 
@@ -116,7 +117,9 @@ struct launcher::impl {
     if (ended.on_exit) ended.on_exit(status_of(info));
   }
 
-  /// Reaps every zombie: at once what is ours or watched, after a while what we adopted without knowing it.
+  /// Reaps every zombie: at once what is ours, and what we adopted (all that podium starts has a session of
+  /// its own, and an unreaped process keeps a container's process namespace from ending); after a while those
+  /// of our own session, which who embeds podium may have started and wait for himself.
   void reap_adopted() {
     for (;;) {
       siginfo_t info{};
@@ -129,9 +132,9 @@ struct launcher::impl {
         exited(pid);
         continue;
       }
-      if (pid == young_zombie) {
+      if (pid == young_zombie || facts_of(pid).session != ::getsid(0)) {
         ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
-        young_zombie = 0;
+        if (pid == young_zombie) young_zombie = 0;
         continue;
       }
       if (look_timer != 0) return; // one look is under way

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <fcntl.h>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -146,6 +148,22 @@ BOOST_AUTO_TEST_CASE(adopted_zombies_are_reaped_and_others_are_not_stolen) {
   while (facts_of(orphan).exists && std::chrono::steady_clock::now() < deadline)
     run(shell("sleep 0.1"));
   BOOST_TEST(!facts_of(orphan).exists);
+}
+
+BOOST_AUTO_TEST_CASE(many_adopted_zombies_are_reaped_together) {
+  // One after another's grace they would take a minute and more.
+  auto r = run(shell("i=0; while [ $i -lt 70 ]; do (read x <&3) 3<&0 & echo $!; i=$((i+1)); done"));
+  BOOST_REQUIRE(r);
+  std::istringstream pids{r->out};
+  std::vector<pid_t> orphans{std::istream_iterator<pid_t>{pids}, {}};
+  BOOST_TEST(orphans.size() == 70u);
+  auto left = [&] {
+    return std::count_if(orphans.begin(), orphans.end(), [](pid_t p) { return facts_of(p).exists; });
+  };
+  auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (left() > 0 && std::chrono::steady_clock::now() < deadline)
+    run(shell("sleep 0.05"));
+  BOOST_TEST(left() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(no_descriptor_leaks_into_children) {
