@@ -24,7 +24,17 @@ admission_fault unsupported(const std::string& path) {
   return {"UnsupportedPodSpec", "Pod was rejected: podium does not serve " + path + " yet"};
 }
 
+/// Source: the kubelet's appArmorAdmitHandler. Without a profile, or unconfined, nothing is asked for.
+admission_fault app_armor(const json::value& holder) {
+  auto* context = field(holder, "securityContext");
+  auto* profile = context ? field(*context, "appArmorProfile") : nullptr;
+  auto* type = profile ? field(*profile, "type") : nullptr;
+  if (!type || *type == json::value("Unconfined")) return {};
+  return {"AppArmor", "Cannot enforce AppArmor: podium does not serve it"};
+}
+
 admission_fault unsupported_in(const json::value& container, const std::string& path) {
+  if (auto fault = app_armor(container)) return fault;
   if (given(field(container, "volumeDevices"))) return unsupported(path + ".volumeDevices");
   return {};
 }
@@ -35,6 +45,10 @@ admission_fault unsupported_volume(const json::value& volume, const std::string&
                                      "secret", "downwardAPI", "projected", "persistentVolumeClaim"};
   auto* fields = volume.if_object();
   if (!fields) return {};
+  if (auto* empty = field(volume, "emptyDir"))
+    if (auto* medium = field(*empty, "medium");
+        medium && medium->is_string() && medium->get_string().starts_with("HugePages"))
+      return unsupported(path + ".emptyDir.medium " + std::string(medium->get_string()));
   for (auto& [name, value] : *fields)
     if (!value.is_null() && std::find(served.begin(), served.end(), std::string_view{name}) == served.end())
       return unsupported(path + "." + std::string(name));
@@ -46,7 +60,7 @@ admission_fault unsupported_constraint(const json::value& spec) {
   if (auto* os = field(spec, "os"); os && field(*os, "name") && *field(*os, "name") != json::value("linux"))
     return {"PodOSNotSupported",
             "Pod was rejected: Failed to admit pod as the OS field doesn't match node OS"};
-  for (auto* name : {"runtimeClassName", "resourceClaims"})
+  for (auto* name : {"runtimeClassName", "resourceClaims", "resources"})
     if (given(field(spec, name))) return unsupported(std::string{"spec."} + name);
   if (auto* own = field(spec, "hostUsers"); own && own->is_bool() && !own->get_bool())
     return unsupported("spec.hostUsers: false");
@@ -76,6 +90,7 @@ admission_fault unsupported_feature(const json::value& document) {
   auto* spec = field(document, "spec");
   if (!spec) return {};
   if (auto fault = unsupported_constraint(*spec)) return fault;
+  if (auto fault = app_armor(*spec)) return fault;
   if (auto* volumes = field(*spec, "volumes"); volumes && volumes->is_array())
     for (size_t i = 0; i < volumes->get_array().size(); ++i)
       if (auto fault = unsupported_volume(volumes->get_array()[i], "spec.volumes[" + std::to_string(i) + "]"))
@@ -87,6 +102,19 @@ admission_fault unsupported_feature(const json::value& document) {
       if (auto fault =
               unsupported_in(containers->get_array()[i], "spec." + list + "[" + std::to_string(i) + "]"))
         return fault;
+  }
+  return {};
+}
+
+admission_fault predicate_failure(placement::pod_wants wanted, const placement::node_state& node) {
+  wanted.requests = {};
+  wanted.volumes.clear();
+  for (auto& why : placement::refusals(wanted, node)) {
+    auto* reason = why.what == placement::refusal::kind::selector ? "NodeAffinity"
+                   : why.what == placement::refusal::kind::ports  ? "NodePorts"
+                                                                  : nullptr;
+    if (reason)
+      return {reason, std::string{"Pod was rejected: Predicate "} + reason + " failed: " + why.text()};
   }
   return {};
 }

@@ -9,8 +9,9 @@ namespace {
 
 /// A postStart hook may take as long as it likes (the container's end ends it); clocks want a number.
 constexpr std::chrono::hours post_start_limit{10 * 365 * 24};
-/// A hook's HTTP request that has no answer by then has failed.
-constexpr std::chrono::minutes http_hook_limit{1};
+/// A postStart request that has no answer by then has failed. (The kubelet waits for ever; here the question
+/// itself may be lost.) A preStop request has the grace.
+constexpr std::chrono::hours http_hook_limit{1};
 
 } // namespace
 
@@ -83,7 +84,8 @@ void container::created(instance_memory next, const std::string& image) {
   memory_.current = std::move(next);
   memory_.next_attempt.reset();
   memory_.image = image;
-  memory_.waiting_reason = memory_.waiting_message = {};
+  // A crash loop is shown until the next instance runs.
+  if (memory_.waiting_reason != "CrashLoopBackOff") memory_.waiting_reason = memory_.waiting_message = {};
   memory_.kill.reset();
   event("Normal", "Created", "Created container: " + name_);
   replace_if_changed();
@@ -103,6 +105,8 @@ void container::retry_later(const std::string& reason, const caf::error& err) {
   memory_.waiting_reason = reason;
   memory_.waiting_message = message_of(err);
   event("Warning", "Failed", "Error: " + memory_.waiting_message);
+  // Nothing uses the image while the container waits: it may be collected, and is looked for again.
+  image_id_.clear();
   auto op = begin();
   retrying_ = true;
   after(ctx_->settings.sandbox_retry, [this, op] {
@@ -169,6 +173,8 @@ void container::post_start() {
       event("Warning", "FailedPostStartHook", "PostStartHook failed: " + error);
       kill_for("postStart", "FailedPostStartHook", error, {});
     }
+    compute_flags();
+    tell_probes();
     step();
   });
 }
@@ -267,8 +273,8 @@ void container::run_hook(const lifecycle_handler& hook, const std::string& name,
     ask(
         ctx_->prober, limit + std::chrono::seconds{10},
         [through](const probe_outcome& o) {
-          bool ok = o.verdict == probe_verdict::success || o.verdict == probe_verdict::warning;
-          through(ok ? "" : o.output.empty() ? "failed" : o.output);
+          // Any answer will do, whatever its code. Source: lifecycle handlers, runHTTPHandler.
+          through(o.answered ? "" : o.output.empty() ? "failed" : o.output);
         },
         [through](const caf::error& err) { through(message_of(err)); },
         run_probe{key(), goal_.pod_ip, resolve_probe_ports(once, spec())});
@@ -303,9 +309,11 @@ void container::signal(int32_t number) {
   auto op = begin();
   if (number == 9 && memory_.kill && memory_.kill->signalled && running() && !memory_.kill->grace_over) {
     memory_.kill->grace_over = true;
+    auto grace = std::max<nanoseconds>(std::chrono::seconds{memory_.kill->grace_seconds},
+                                       ctx_->settings.minimum_grace);
     event("Normal", "Killing",
-          "Container " + name_ + " did not end within its grace of "
-              + to_go_duration(std::chrono::seconds{memory_.kill->grace_seconds}) + ", sending SIGKILL");
+          "Container " + name_ + " did not end within its grace of " + to_go_duration(grace)
+              + ", sending SIGKILL");
   }
   if (number == 0) {
     // Whole seconds that the hook used are taken off the grace; two are always left. Source: pod-semantics

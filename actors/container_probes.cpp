@@ -40,9 +40,9 @@ void container::tell_probes() {
   if (memory_.current) {
     // One that is made and does not run yet has nothing to be probed: its coming up must not look like an
     // end.
-    if (memory_.current->phase != container_phase::created)
-      target.container_id = memory_.current->container_id;
-    target.running = running();
+    bool up = memory_.current->phase != container_phase::created && !in_post_start(memory_);
+    if (up) target.container_id = memory_.current->container_id;
+    target.running = running() && up;
     target.terminated = memory_.current->phase == container_phase::exited;
     target.started_at = memory_.current->started_at.value;
     target.restartable = goal_.wish != container_wish::stop
@@ -64,7 +64,8 @@ void container::compute_flags() {
            && i->second.stored == probe_verdict::success;
   };
   bool was_started = memory_.started;
-  memory_.started = running() && (!spec().startup_probe || passed(probe_kind::startup));
+  memory_.started =
+      running() && !in_post_start(memory_) && (!spec().startup_probe || passed(probe_kind::startup));
   memory_.ready = memory_.started && (!spec().readiness_probe || passed(probe_kind::readiness));
   if (memory_.started != was_started) tell_probes();
 }

@@ -180,6 +180,11 @@ container_state_terminated terminated_state(const instance_memory& i) {
 
 } // namespace
 
+bool in_post_start(const container_memory& m) {
+  if (!m.current || m.current->phase != phase::running) return false;
+  return m.current->post_start_due || (m.kill && m.kill->reason == "postStart");
+}
+
 container_status status_of(const found_container& container, const container_memory* m, uint32_t round,
                            const std::string& waiting) {
   container_status out;
@@ -206,7 +211,11 @@ container_status status_of(const found_container& container, const container_mem
     out.state.waiting = waits();
     break;
   case phase::running:
-    out.state.running = container_state_running{current.started_at.value};
+    // Source: pod-semantics §3.4: the kubelet runs the hook as a part of the start.
+    if (in_post_start(*m))
+      out.state.waiting = container_state_waiting{waiting, ""};
+    else
+      out.state.running = container_state_running{current.started_at.value};
     break;
   case phase::exited:
     if (m->waiting_reason.empty() && current.round >= round) {

@@ -48,6 +48,10 @@ container_decision decide_container(const container_facts& facts, const back_off
 /// `minimum` is what is left after a stop signal that was sent already.
 void begin_kill(container_memory& memory, const kill_memory& kill, wall_time now, nanoseconds minimum);
 
+/// While its postStart hook runs, and after one that failed until it has ended, a container is shown as being
+/// created and is not probed.
+bool in_post_start(const container_memory& memory);
+
 /// A kill's cause from end to end, for its event and its status: what was decided, why, and what is sent.
 std::string kill_text(const std::string& message, const std::string& cause, const container_spec& spec,
                       int64_t grace_seconds, nanoseconds minimum);

@@ -74,7 +74,8 @@ const event_entry* correlator::add(const record_event& event, clock_time now, wa
   ++entry->count;
   entry->last = wall;
   if (combined) entry->what.message = "(combined from similar events): " + event.message;
-  if (take_token(source, now)) return entry;
+  // Why something was killed is told however much was said of it before.
+  if (event.reason == "Killing" || take_token(source, now)) return entry;
   ++held_back_;
   return nullptr;
 }

@@ -10,6 +10,8 @@
 #include "core/saturating.hpp"
 #include "core/utf8.hpp"
 
+#include <limits>
+
 namespace podium {
 namespace {
 
@@ -223,8 +225,41 @@ void node_agent::take_pod(const object_ref& object) {
     return finish(uid);
   } else if (auto fault = admit(*object)) {
     return reject(e, fault);
+  } else if (misplaced(*object)) {
+    return judge_place(uid);
   }
   spawn_pod(uid);
+}
+
+admission_fault node_agent::misplaced(const object& wanted) const {
+  auto& p = wanted.as_pod();
+  if (terminal(p) || p.metadata.deletion_timestamp) return {};
+  placement::node_state here;
+  here.name = ctx_.settings.node_name;
+  here.labels = labels_;
+  here.allowed_pods = std::numeric_limits<int64_t>::max();
+  for (auto& [uid, e] : pods_)
+    if (!e.rejected && uid != wanted.uid() && !terminal(e.object->as_pod()))
+      here.add(placement::wants_of(e.object->as_pod().spec));
+  auto wants = placement::wants_of(p.spec);
+  wants.affinity = placement::node_affinity_of(wanted.document());
+  return predicate_failure(std::move(wants), here);
+}
+
+/// The watch of nodes may be behind that of pods: the registry is asked before a pod is sent away.
+void node_agent::judge_place(const std::string& uid) {
+  ask(
+      ctx_.registry, ctx_.settings.request_timeout,
+      [this, uid](const object_list& nodes) {
+        for (auto& ref : nodes.items)
+          if (ref->key().name == ctx_.settings.node_name) labels_ = ref->meta().labels;
+        auto i = pods_.find(uid);
+        if (i == pods_.end() || i->second.actor || i->second.terminated) return;
+        if (auto fault = misplaced(*i->second.object)) return reject(i->second, fault);
+        spawn_pod(uid);
+      },
+      [this, uid](const caf::error&) { after(std::chrono::seconds{1}, [this, uid] { judge_place(uid); }); },
+      list_objects{"nodes", ""});
 }
 
 void node_agent::lose_pod(const std::string& uid) {

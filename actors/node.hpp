@@ -57,6 +57,8 @@ private:
   void lose_pod(const std::string& uid);
   void spawn_pod(const std::string& uid);
   admission_fault admit(const object& wanted) const;
+  admission_fault misplaced(const object& wanted) const;
+  void judge_place(const std::string& uid);
   void reject(entry& e, const admission_fault& fault);
   void take_report(const pod_report& report);
   void publish(const std::string& uid);
@@ -95,6 +97,7 @@ private:
   std::vector<waiter> waiters_;
   uint64_t last_waiter_ = 0;
   std::vector<container_image> images_;
+  std::map<std::string, std::string> labels_; ///< the node object's, as far as they are known
   node_status last_status_;
   clock_time last_report_{};
   bool up_ = false;

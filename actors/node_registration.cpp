@@ -59,11 +59,15 @@ void node_agent::follow_own_node() {
   node_watch_.start(
       ctx_.registry,
       [this, name](const object_list& all) {
-        auto mine = [&](const object_ref& ref) { return ref->key().name == name; };
-        if (std::none_of(all.items.begin(), all.items.end(), mine)) register_node();
+        auto mine = std::find_if(all.items.begin(), all.items.end(),
+                                 [&](const object_ref& ref) { return ref->key().name == name; });
+        if (mine == all.items.end()) return register_node();
+        labels_ = (*mine)->meta().labels;
       },
       [this, name](const watch_event& event) {
-        if (event.type == watch_type::deleted && event.object->key().name == name) register_node();
+        if (event.object->key().name != name) return;
+        if (event.type == watch_type::deleted) return register_node();
+        labels_ = event.object->meta().labels;
       });
 }
 

@@ -2,6 +2,9 @@
 #include "api/body.hpp"
 #include "config/json_access.hpp"
 #include "core/utf8.hpp"
+#include "runtime/http/token_keys.hpp"
+
+#include <algorithm>
 
 namespace podium::api {
 namespace {
@@ -113,11 +116,22 @@ outcome<json::object> token_review(const call& c, const json::object& spec) {
   auto token = config::text_at(spec, "token");
   if (token.empty()) return bad_request("token is required for TokenReview in authentication");
   if (auto of_account = account_review(c, token, spec)) return std::move(*of_account);
+  static constexpr auto nobody = [] {
+    return json::object{{"authenticated", false}, {"user", json::object{}}};
+  };
+  // A token of the file names no audience: it is for this API alone.
+  auto& audiences = config::list_at(spec, "audiences");
+  bool for_us = audiences.empty() || std::any_of(audiences.begin(), audiences.end(), [](auto& name) {
+                  return name == json::value(token_issuer_name);
+                });
+  if (!for_us) return nobody();
   auto& find = c.state->settings.find_token;
   auto user = find ? find(token) : std::nullopt;
-  if (!user) return json::object{{"authenticated", false}, {"user", json::object{}}};
+  if (!user) return nobody();
   user->groups.emplace_back("system:authenticated");
-  return json::object{{"authenticated", true}, {"user", user_json(*user)}};
+  json::object out{{"authenticated", true}, {"user", user_json(*user)}};
+  if (!audiences.empty()) out["audiences"] = json::array{token_issuer_name};
+  return out;
 }
 
 outcome<json::object> status_of(const call& c, const json::object& review) {

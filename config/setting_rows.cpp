@@ -67,6 +67,16 @@ std::string check_low_threshold(const settings& s) {
 
 constexpr int64_t second = 1'000'000'000;
 
+auto& labels_in(settings& s) {
+  return s.node_labels;
+}
+auto& rules_in(settings& s) {
+  return s.access.rules;
+}
+auto& mirrors_in(settings& s) {
+  return s.registry_mirrors;
+}
+
 const setting_row rows[] = {
     {"dataDir",
      PODIUM_TEXT(data_dir),
@@ -95,17 +105,19 @@ const setting_row rows[] = {
      [](const settings& s) {
        return s.node_name.empty() ? std::string{} : first_of(check_dns_subdomain(s.node_name));
      }},
-    {"nodeLabels", labels_of{[](settings & s) -> auto& {return s.node_labels;
-} // namespace
-} // namespace podium::config
-, "Labels of the node, for nodeSelector, besides the well-known ones."
-}
-, {"maxPods", PODIUM_INTEGER(max_pods), "How many pods the node takes.", 1},
-    {"runtime", PODIUM_TEXT(runtime), "The OCI runtime: auto takes crun where it works, else runc.",
-     0,         unit::none,           "auto crun runc"},
-    {"logLevel", PODIUM_TEXT(log_level),       "What the daemon logs.", 0,
-     unit::none, "trace debug info warn error"},
-    {"api.listen", PODIUM_TEXT(api.listen), "Address and port of the API server.", 0, unit::none, {},
+    {"nodeLabels", labels_of{labels_in},
+     "Labels of the node, for nodeSelector, besides the well-known ones."},
+    {"maxPods", PODIUM_INTEGER(max_pods), "How many pods the node takes.", 1},
+    {"runtime", PODIUM_TEXT(runtime), "The OCI runtime: auto takes crun where it works, else runc.", 0,
+     unit::none, "auto crun runc"},
+    {"logLevel", PODIUM_TEXT(log_level), "What the daemon logs.", 0, unit::none,
+     "trace debug info warn error"},
+    {"api.listen",
+     PODIUM_TEXT(api.listen),
+     "Address and port of the API server.",
+     0,
+     unit::none,
+     {},
      check_listen},
     {"api.maxConnections", PODIUM_INTEGER(api.max_connections),
      "Connections open at once; more are refused. At most half of the files the daemon may open.", 1},
@@ -129,13 +141,9 @@ const setting_row rows[] = {
        bool ok = s.access.token_file.empty() || s.access.token_file.starts_with('/');
        return std::string{ok ? "" : "must be an absolute path"};
      }},
-    {"access.rules", rules_of{[](settings & s) -> auto& {return s.access.rules;
-}
-}
-, "What users and groups may do besides system:masters, who may do all: {users, groups, verbs, apiGroups, "
-  "resources, resourceNames, namespaces, nonResourceURLs}, as in RBAC."
-}
-,
+    {"access.rules", rules_of{rules_in},
+     "What users and groups may do besides system:masters, who may do all: {users, groups, verbs, apiGroups, "
+     "resources, resourceNames, namespaces, nonResourceURLs}, as in RBAC."},
     {"network.podCIDR",
      PODIUM_TEXT(network.pod_cidr),
      "The range of pod addresses.",
@@ -166,14 +174,11 @@ const setting_row rows[] = {
      {},
      [](const settings& s) { return first_of(check_dns_subdomain(s.network.cluster_domain)); }},
     {"network.mtu", PODIUM_INTEGER(network.mtu), "MTU of pod interfaces; 0 takes that of the default route."},
-    {"registryMirrors", mirrors_of{[](settings & s) -> auto& {return s.registry_mirrors;
-}
-}
-, "By registry host, a list of places tried before the registry itself: {layout: directory of an OCI layout} "
-  "or "
-  "{registry: host, insecure: true|false}."
-}
-, {"images.parallelPulls", PODIUM_INTEGER(images.parallel_pulls), "Images pulled at the same time.", 1},
+    {"registryMirrors", mirrors_of{mirrors_in},
+     "By registry host, a list of places tried before the registry itself: {layout: directory of an OCI "
+     "layout} or {registry: host, insecure: true|false}."},
+    {"images.parallelPulls", PODIUM_INTEGER(images.parallel_pulls),
+     "Images pulled at the same time from one registry.", 1},
     {"images.pullTimeout", PODIUM_DURATION(images.pull_timeout), "How long one pull may take.", second},
     {"images.progressAfter", PODIUM_DURATION(images.progress_after),
      "When an event first tells how far a pull is; then at twice, four times ... as long.", second / 100},
@@ -212,18 +217,13 @@ const setting_row rows[] = {
     {"logs.maxBytes", PODIUM_INTEGER(logs.max_bytes), "Bytes of a container's log file before it is rotated.",
      4096, unit::bytes},
     {"logs.maxFiles", PODIUM_INTEGER(logs.max_files), "Log files kept of a container.", 1},
-    {"store.kind",
-     PODIUM_TEXT(store.kind),
-     "Where objects are stored; memory forgets them when the daemon ends.",
-     0,
-     unit::none,
-     "sqlite memory"},
+    {"store.kind", PODIUM_TEXT(store.kind),
+     "Where objects are stored; memory forgets them when the daemon ends.", 0, unit::none, "sqlite memory"},
     {"store.watchHistory", PODIUM_INTEGER(store.watch_history), "Changes kept for watchers, per resource.",
      1},
     {"events.ttl", PODIUM_DURATION(events.ttl), "How long events are kept.", second},
     {"events.maxCount", PODIUM_INTEGER(events.max_count), "Events kept at once; the oldest go first.", 1},
-}
-;
+};
 
 #undef PODIUM_TEXT
 #undef PODIUM_INTEGER

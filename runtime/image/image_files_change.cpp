@@ -37,6 +37,14 @@ uint64_t tree_bytes(const fs::path& root) {
   return sum;
 }
 
+/// A layer's size is walked for once: its directory does not change.
+std::optional<uint64_t> known_size(const std::vector<image_ptr>& images, const fs::path& directory) {
+  for (auto& image : images)
+    for (auto& layer : image->layers)
+      if (layer.directory == directory) return layer.size_bytes;
+  return {};
+}
+
 } // namespace
 
 caf::error image_files::put(image_record image, const std::string& name) {
@@ -71,7 +79,8 @@ caf::expected<image_ptr> image_files::add(const fs::path& copied, const std::str
   if (!manifest) return std::move(manifest.error());
   if (auto err = unpack_missing(*image, *manifest)) return err;
   for (auto& layer : image->layers) {
-    layer.size_bytes = tree_bytes(layer.directory);
+    layer.size_bytes = known_size(images_, layer.directory).value_or(0);
+    if (layer.size_bytes == 0) layer.size_bytes = tree_bytes(layer.directory);
     image->size_bytes += layer.size_bytes;
   }
   for (auto& known : images_) {

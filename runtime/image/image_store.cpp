@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <deque>
 #include <map>
+#include <numeric>
 #include <sys/statvfs.h>
 
 namespace podium {
@@ -37,7 +38,17 @@ struct pull_job {
   std::vector<std::string> reasons; // why the sources so far did not do
   caf::error last_error;
   std::vector<image_store::image_answer> waiting;
+
+  /// Whom it may have to wait for; "" is nobody: layouts alone.
+  std::string registry() const {
+    for (auto& source : sources)
+      if (!is_layout(source)) return source.location;
+    return {};
+  }
 };
+
+/// One that hangs takes its own places, not those of this many others.
+constexpr unsigned most_registries = 10;
 
 using job_ptr = std::shared_ptr<pull_job>;
 
@@ -68,7 +79,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   std::map<std::string, job_ptr> pulls;
   std::deque<job_ptr> not_started;
   std::set<uint64_t> commands;
-  unsigned running = 0;
+  std::map<std::string, unsigned> running; // by the registry that is asked
   bool closed = false, writing = false;
   uint64_t write_timer = 0;
 
@@ -144,12 +155,23 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   }
 
   void begin_next() {
-    while (running < std::max(1u, files->settings().parallel_pulls) && !not_started.empty()) {
-      auto job = std::move(not_started.front());
-      not_started.pop_front();
-      ++running;
-      try_source(job);
+    auto all =
+        std::accumulate(running.begin(), running.end(), 0u, [](auto n, auto& r) { return n + r.second; });
+    auto each = std::max(1u, files->settings().parallel_pulls);
+    std::vector<job_ptr> chosen;
+    for (auto i = not_started.begin(); i != not_started.end() && all < each * most_registries;) {
+      auto& now_there = running[(*i)->registry()];
+      if (now_there == each) {
+        ++i;
+        continue;
+      }
+      ++now_there;
+      ++all;
+      chosen.push_back(std::move(*i));
+      i = not_started.erase(i);
     }
+    for (auto& job : chosen)
+      try_source(job);
   }
 
   void try_source(const job_ptr& job) {
@@ -295,7 +317,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   }
 
   void finish(const job_ptr& job, caf::expected<image_ptr> result) {
-    --running;
+    if (auto there = running.find(job->registry()); --there->second == 0) running.erase(there);
     pulls.erase(job->key);
     if (!job->copied.empty())
       pool.submit(

@@ -9,6 +9,12 @@
 #include <unistd.h>
 
 namespace podium {
+namespace {
+
+/// What a kernel takes as arguments and environment (6 MiB), with every character escaped.
+constexpr size_t max_config_bytes = 36 << 20;
+
+} // namespace
 
 std::vector<std::string> exec_arguments(const oci_runtime_program& program,
                                         const std::string& state_directory, const std::string& container_id,
@@ -25,7 +31,7 @@ std::vector<std::string> exec_arguments(const oci_runtime_program& program,
 caf::expected<unique_fd> make_process_file(const std::string& bundle, const std::vector<std::string>& command,
                                            bool tty) {
   boost::system::error_code ec;
-  auto config = boost::json::parse(read_small_file(bundle + "/config.json"), ec);
+  auto config = boost::json::parse(read_small_file(bundle + "/config.json", max_config_bytes), ec);
   auto* object = ec ? nullptr : config.if_object();
   auto* found = object ? object->if_contains("process") : nullptr;
   if (!found || !found->is_object())

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "runtime/oci/conmon.hpp"
+#include "runtime/oci/seccomp.hpp"
 #include "runtime/oci/signals.hpp"
 #include "runtime/oci/small_files.hpp"
 #include "runtime/oci/spec.hpp"
@@ -14,6 +15,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
+#include <set>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -26,6 +28,7 @@ namespace {
 
 constexpr long overlay_magic = 0x794c7630;
 constexpr size_t message_bytes = 4096, message_log_bytes = 2048;
+constexpr off_t log_window = 32 * 1024;
 constexpr int message_log_lines = 80;
 
 bool is_overlay(const std::string& path) {
@@ -69,16 +72,22 @@ caf::error make_termination_log(const std::string& path) {
   return {};
 }
 
-/// The last complete lines of a CRI log, without their stamps, within the limits above.
-std::string end_of_log(const std::string& path) {
+/// The last `limit` bytes of a file; empty when it cannot be read.
+std::string end_of_file(const std::string& path, off_t limit) {
   unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   struct stat facts {};
   if (!fd || ::fstat(fd.get(), &facts) != 0) return {};
-  constexpr off_t window = 32 * 1024;
-  off_t from = facts.st_size > window ? facts.st_size - window : 0;
+  off_t from = std::max<off_t>(facts.st_size - limit, 0);
   std::string text(static_cast<size_t>(facts.st_size - from), '\0');
   auto n = ::pread(fd.get(), text.data(), text.size(), from);
   text.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return text;
+}
+
+/// The last lines of a CRI log, without their stamps: at most 80 lines and 2048 bytes, of the first of them
+/// perhaps the end alone. Source: the kubelet's readLastStringFromContainerLogs.
+std::string end_of_log(const std::string& path) {
+  auto text = end_of_file(path, log_window);
   std::string result;
   int lines = 0;
   for (size_t end = text.size(); end > 0 && lines < message_log_lines;) {
@@ -94,9 +103,9 @@ std::string end_of_log(const std::string& path) {
     }
     if (at != std::string_view::npos) {
       auto words = line.substr(at);
-      if (result.size() + words.size() + 1 > message_log_bytes) break;
       result.insert(0, std::string{words} + "\n");
       ++lines;
+      if (result.size() > message_log_bytes) return result.substr(result.size() - message_log_bytes);
     }
     if (begin == 0) break;
     end = begin;
@@ -150,6 +159,21 @@ caf::error mount_rootfs(const std::vector<std::string>& layers, const instance_p
   if (failed != 0) return errno_error("cannot mount the root file system at " + paths.rootfs, failed);
   return {};
 }
+
+namespace {
+
+caf::error add_seccomp(boost::json::object& spec, const create_container& request,
+                       const oci_settings& settings) {
+  std::set<std::string> capabilities;
+  for (auto& name : spec.at("process").at("capabilities").at("bounding").as_array())
+    capabilities.emplace(name.as_string());
+  auto filter = seccomp_of(request, settings, capabilities);
+  if (!filter) return filter.error();
+  if (!filter->empty()) spec.at("linux").as_object()["seccomp"] = std::move(*filter);
+  return {};
+}
+
+} // namespace
 
 caf::expected<instance_file> prepare_instance(const oci_settings& settings, const host_facts& host,
                                               const create_container& request, const sandbox_file& sandbox,
@@ -213,9 +237,10 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
   auto unmountable = prepare_mounts(paths, host, mounted.mounts);
   auto spec = unmountable ? caf::expected<boost::json::object>{unmountable}
                           : make_oci_spec(mounted, image.config, *user, host, places);
-  if (!spec) {
+  auto failed = spec ? add_seccomp(*spec, request, settings) : spec.error();
+  if (failed) {
     strip_instance(settings, instance);
-    return spec.error();
+    return failed;
   }
   if (auto failed = replace_file(paths.config, boost::json::serialize(*spec), 0600)) return failed;
   if (auto failed = save_instance(settings, instance)) return failed;
@@ -258,7 +283,7 @@ void remove_instance(const oci_settings& settings, const instance_file& instance
 
 std::string termination_message(const oci_settings& settings, const instance_file& instance) {
   auto paths = paths_of(settings, instance.key, instance.id);
-  auto text = read_small_file(paths.termination_log, message_bytes);
+  auto text = end_of_file(paths.termination_log, message_bytes);
   if (text.empty() && instance.termination_policy == "FallbackToLogsOnError" && instance.exit_code != 0)
     text = end_of_log(instance.log_path);
   return to_utf8(std::move(text)); // it may be any bytes, and be cut within a character

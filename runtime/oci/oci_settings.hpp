@@ -19,6 +19,8 @@ struct oci_settings {
   std::string hybrid_helper;
   /// podium-pod-init, needed for shareProcessNamespace; empty: looked for likewise, when it is needed.
   std::string pod_init;
+  /// The profile of seccompProfile RuntimeDefault; those of type Localhost lie in <root>/seccomp.
+  std::string seccomp_default = "/usr/share/containers/seccomp.json";
   int64_t log_max_bytes = 10 << 20; ///< a log is rotated beyond this size
   int log_max_files = 5;
   /// Starts under way at the same time; 0: four times the cores. More of them only wait for each other's cpu

@@ -71,9 +71,10 @@ int main(int argc, char** argv) {
   for (int fd = 0; fd < 3; ++fd)
     ::close(fd);
   for (;;) {
-    int signal = 0;
-    if (::sigwait(&all, &signal) != 0) continue;
-    if (signal == SIGTERM || signal == SIGINT) return 0;
+    siginfo_t what{};
+    int signal = ::sigwaitinfo(&all, &what);
+    // A sender whom this namespace cannot see has no number here: nobody inside may end it.
+    if ((signal == SIGTERM || signal == SIGINT) && what.si_pid == 0) return 0;
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {
     }
   }

@@ -117,7 +117,8 @@ caf::expected<resolved_user> resolve_user(const std::optional<security_context>&
   if (entry) {
     result.gid = entry->gid;
     result.home = entry->home;
-    result.groups = groups_of(group, entry->name);
+    // Strict: only the groups that the pod itself names.
+    if (!pod || pod->supplemental_groups_policy != "Strict") result.groups = groups_of(group, entry->name);
   }
   if (!group_text.empty()) {
     auto gid = as_number(group_text);

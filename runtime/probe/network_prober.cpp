@@ -174,19 +174,23 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
 
   void judge(const std::string& url, const header_list& headers, std::chrono::nanoseconds left,
              unsigned followed, http_reply reply, const answer& done) {
+    auto answered = [&done](probe_outcome outcome) {
+      outcome.answered = true;
+      done(std::move(outcome));
+    };
     if (!reply.redirect_url.empty() && is_redirect(reply.status)
         && url_host(reply.redirect_url) == url_host(url)) {
       if (followed == max_redirects)
         return done(failure("Get \"" + reply.redirect_url + "\": stopped after 10 redirects"));
       return fetch(reply.redirect_url, headers, left, followed + 1, done);
     }
-    if (reply.broken) return done({.verdict = probe_verdict::error, .output = broken_body(reply.broken)});
+    if (reply.broken) return answered({.verdict = probe_verdict::error, .output = broken_body(reply.broken)});
     if (reply.status >= 300 && reply.status < 400)
-      return done({.verdict = probe_verdict::warning,
-                   .output = "Probe terminated redirects, Response body: " + reply.body});
+      return answered({.verdict = probe_verdict::warning,
+                       .output = "Probe terminated redirects, Response body: " + reply.body});
     if (reply.status >= 200 && reply.status < 300)
-      return done({.verdict = probe_verdict::success, .output = std::move(reply.body)});
-    done(failure("HTTP probe failed with statuscode: " + std::to_string(reply.status)));
+      return answered({.verdict = probe_verdict::success, .output = std::move(reply.body)});
+    answered(failure("HTTP probe failed with statuscode: " + std::to_string(reply.status)));
   }
 
   struct health_question {

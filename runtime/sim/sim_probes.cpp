@@ -64,8 +64,9 @@ sim_probes::timed_outcome sim_probes::judge_http(const run_probe& request, nanos
     return {failed(what + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
             timeout};
   if (!port->transport_error.empty()) return {{probe_verdict::error, port->transport_error}, port->latency};
-  if (port->status >= 200 && port->status < 400) return {{probe_verdict::success, port->body}, port->latency};
-  return {failed("HTTP probe failed with statuscode: " + std::to_string(port->status)), port->latency};
+  bool good = port->status >= 200 && port->status < 400;
+  auto said = good ? port->body : "HTTP probe failed with statuscode: " + std::to_string(port->status);
+  return {{good ? probe_verdict::success : probe_verdict::failure, said, true}, port->latency};
 }
 
 sim_probes::timed_outcome sim_probes::judge_grpc(const run_probe& request, nanoseconds timeout) {

@@ -20,6 +20,14 @@ BOOST_AUTO_TEST_CASE(features_that_are_not_served) {
         row{R"({"volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"c"}]})", ""},
         row{R"({"volumes":[{"name":"v","emptyDir":{}},{"name":"n","nfs":{}}],"containers":[{"name":"c"}]})",
             "spec.volumes[1].nfs"},
+        row{R"({"volumes":[{"name":"v","emptyDir":{"medium":"Memory"}}],"containers":[]})", ""},
+        row{R"({"volumes":[{"name":"v","emptyDir":{"medium":"HugePages-2Mi"}}],"containers":[]})",
+            "spec.volumes[0].emptyDir.medium HugePages-2Mi"},
+        row{R"({"securityContext":{"appArmorProfile":{"type":"Unconfined"}},"containers":[]})", ""},
+        row{R"({"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}},"containers":[]})",
+            "Cannot enforce AppArmor"},
+        row{R"({"containers":[{"name":"c","securityContext":{"appArmorProfile":{"type":"Localhost"}}}]})",
+            "Cannot enforce AppArmor"},
         row{R"({"shareProcessNamespace":false,"containers":[]})", ""},
         row{R"({"containers":[{"name":"a"},{"name":"b","env":[{"name":"X","valueFrom":{}}]}]})", ""},
         row{R"({"containers":[{"name":"a","livenessProbe":{"grpc":{"port":1}}}]})", ""},
@@ -28,6 +36,7 @@ BOOST_AUTO_TEST_CASE(features_that_are_not_served) {
         row{R"({"hostUsers":false,"containers":[]})", "spec.hostUsers"},
         row{R"({"runtimeClassName":"gvisor","containers":[]})", "spec.runtimeClassName"},
         row{R"({"resourceClaims":[{"name":"gpu"}],"containers":[]})", "spec.resourceClaims"},
+        row{R"({"resources":{"limits":{"memory":"1Gi"}},"containers":[]})", "spec.resources"},
         row{R"({"affinity":{"nodeAffinity":{}},"containers":[]})", ""},
         row{R"({"affinity":{"podAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{}]}}})", ""},
         row{R"({"affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{}]}}})",
@@ -77,6 +86,34 @@ BOOST_AUTO_TEST_CASE(sums_do_not_wrap) {
   BOOST_TEST(sandbox.memory_limit_bytes == most);
   BOOST_TEST(sandbox.cpu_quota_us > 0);
   BOOST_TEST(sandbox.cpu_shares == 262'144);
+}
+
+// Such pods pass no scheduler. Source: the kubelet's general predicates.
+BOOST_AUTO_TEST_CASE(a_pod_that_names_its_node_is_judged_there) {
+  node_world w;
+  w.start_node();
+  w.sim.run_for(5s);
+  auto with_port = [](const char* name) {
+    return pod_manifest(
+        name, {{{"name", "c"}, {"ports", {{{"containerPort", 80}, {"hostPort", 80}, {"protocol", "TCP"}}}}}});
+  };
+  w.create(with_port("first"));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("first") == "Running"; }, 10s));
+  w.create(with_port("second"));
+  w.create(pod_manifest("elsewhere", {{{"name", "c"}}}, {{"nodeSelector", {{"disk", "ssd"}}}}));
+  w.create(pod_manifest("here", {{{"name", "c"}}}, {{"nodeSelector", {{"kubernetes.io/os", "linux"}}}}));
+  BOOST_REQUIRE(
+      w.wait([&] { return w.phase("second") == "Failed" && w.phase("elsewhere") == "Failed"; }, 10s));
+  BOOST_TEST(w.pod_of("second").status.reason == "NodePorts");
+  BOOST_TEST(
+      w.pod_of("second").status.message
+      == "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested "
+         "pod ports");
+  BOOST_TEST(w.pod_of("elsewhere").status.reason == "NodeAffinity");
+  BOOST_TEST(w.pod_of("elsewhere").status.message
+             == "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node "
+                "affinity/selector");
+  BOOST_TEST(w.wait([&] { return w.phase("here") == "Running"; }, 10s));
 }
 
 BOOST_AUTO_TEST_CASE(a_rejected_pod_fails_and_can_be_deleted) {

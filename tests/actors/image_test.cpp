@@ -232,6 +232,26 @@ BOOST_AUTO_TEST_CASE(a_full_disk_loses_the_images_that_are_used_least_recently) 
   BOOST_TEST(said->message.starts_with("Failed to garbage collect required amount of images."));
 }
 
+BOOST_AUTO_TEST_CASE(an_image_that_goes_while_its_container_waits_is_fetched_again) {
+  node_world w;
+  w.start_node();
+  boost::json::value from{{"secretKeyRef", {{"name", "late"}, {"key", "k"}}}};
+  w.create(pod_manifest("p", {{{"name", "c"},
+                               {"image", "kept"},
+                               {"imagePullPolicy", "IfNotPresent"},
+                               {"env", boost::json::array{{{"name", "A"}, {"valueFrom", from}}}}}}));
+  w.sim.run_for(5s);
+  BOOST_TEST(w.status_of("p", "c").state.waiting->reason == "CreateContainerConfigError");
+  BOOST_TEST(w.images->pulls("kept") == 1u);
+  w.images->remove("kept");
+  w.put({"secrets", "default", "late"}, {{"kind", "Secret"},
+                                         {"apiVersion", "v1"},
+                                         {"metadata", {{"name", "late"}, {"namespace", "default"}}},
+                                         {"data", {{"k", "b25l"}}}});
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 15s));
+  BOOST_TEST(w.images->pulls("kept") == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(a_long_pull_tells_how_far_it_is) {
   node_world w;
   w.images->set("large", {.pull_delay = 100s, .size_bytes = 9 << 20});

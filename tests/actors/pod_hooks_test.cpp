@@ -97,6 +97,44 @@ BOOST_AUTO_TEST_CASE(a_post_start_hook_outlives_its_actor_and_runs_once) {
   BOOST_TEST(at(w) - started == 20, near);
 }
 
+// Source: pod-semantics §3.4.
+BOOST_AUTO_TEST_CASE(a_container_is_being_created_until_its_post_start_hook_is_done) {
+  node_world w;
+  sim_profile p;
+  p.execs = {{.command = "warm", .latency = 4s}};
+  p.ports = {{.port = 80}};
+  w.world->set_profile("*", p);
+  w.start_node();
+  auto c = box("c", exec_hook("postStart", "warm"));
+  c["readinessProbe"] = {{"tcpSocket", {{"port", 80}}}, {"periodSeconds", 1}};
+  w.create(pod_manifest("p", {c}));
+  BOOST_REQUIRE(w.wait([&] { return !w.times(sim_event_kind::started, "c").empty(); }, 5s));
+  w.sim.run_for(3s);
+  auto before = w.status_of("p", "c");
+  BOOST_REQUIRE(before.state.waiting);
+  BOOST_TEST(before.state.waiting->reason == "ContainerCreating");
+  BOOST_TEST((!before.ready && !before.started.value_or(true)));
+  BOOST_TEST(w.phase("p") == "Pending");
+  BOOST_TEST(w.wait([&] { return w.phase("p") == "Running" && w.status_of("p", "c").ready; }, 2s));
+  BOOST_TEST(w.events_with("Unhealthy") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_container_whose_post_start_hook_failed_is_never_ready) {
+  node_world w;
+  sim_profile p;
+  p.execs = {{.command = "warm", .exit_code = 1}};
+  p.signals[15] = {0s, 0, true};
+  w.world->set_profile("*", p);
+  w.start_node();
+  w.create(pod_manifest("p", {box("c", exec_hook("postStart", "warm"))}));
+  BOOST_REQUIRE(w.wait([&] { return w.events_with("FailedPostStartHook") == 1; }, 5s));
+  for (int i = 0; i < 20; ++i) {
+    w.sim.run_for(1s);
+    BOOST_TEST(!w.status_of("p", "c").ready);
+    BOOST_TEST(!w.status_of("p", "c").state.running);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_hanging_post_start_hook_does_not_hold_up_a_deletion) {
   node_world w;
   sim_profile p;
@@ -104,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_hanging_post_start_hook_does_not_hold_up_a_deletion) {
   w.world->set_profile("*", p);
   w.start_node();
   w.create(pod_manifest("p", {box("c", exec_hook("postStart", "warm"))}));
-  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 5s));
+  BOOST_REQUIRE(w.wait([&] { return !w.times(sim_event_kind::started, "c").empty(); }, 5s));
   w.sim.run_for(100s);
   w.remove("p");
   BOOST_TEST(w.wait([&] { return !w.get("p"); }, 2s));
@@ -118,13 +156,15 @@ BOOST_AUTO_TEST_CASE(hooks_of_every_form) {
     size_t failures;
   };
   json_object http{{"path", "/bye"}, {"port", 8080}}, closed{{"path", "/bye"}, {"port", 81}};
-  for (auto& r : {row{"sleep", {{"sleep", {{"seconds", 3}}}}, 3, 0}, row{"http", {{"httpGet", http}}, 2, 0},
-                  row{"http refused", {{"httpGet", closed}}, 0, 1},
-                  row{"exec fails", {{"exec", {{"command", {"false"}}}}}, 0, 1},
-                  row{"sleep beyond the grace", {{"sleep", {{"seconds", 100}}}}, 30, 0}}) {
+  json_object refused{{"path", "/bye"}, {"port", 8081}};
+  for (auto& r :
+       {row{"sleep", {{"sleep", {{"seconds", 3}}}}, 3, 0}, row{"http", {{"httpGet", http}}, 2, 0},
+        row{"http says no", {{"httpGet", refused}}, 2, 0}, row{"http refused", {{"httpGet", closed}}, 0, 1},
+        row{"exec fails", {{"exec", {{"command", {"false"}}}}}, 0, 1},
+        row{"sleep beyond the grace", {{"sleep", {{"seconds", 100}}}}, 30, 0}}) {
     node_world w;
     sim_profile p;
-    p.ports = {{.port = 8080, .latency = 2s}};
+    p.ports = {{.port = 8080, .latency = 2s}, {.port = 8081, .status = 404, .latency = 2s}};
     p.execs = {{.command = "false", .exit_code = 1}};
     w.world->set_profile("*", p);
     w.start_node();
@@ -139,6 +179,23 @@ BOOST_AUTO_TEST_CASE(hooks_of_every_form) {
         told(w, "Killing",
              "Stopping container c: the pod is deleted; preStop, then the stop signal, SIGKILL after 30s"));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_request_before_the_stop_has_the_whole_grace) {
+  node_world w;
+  sim_profile p;
+  p.ports = {{.port = 8080, .latency = 90s}};
+  w.world->set_profile("*", p);
+  w.start_node();
+  json_object hook{{"httpGet", {{"path", "/bye"}, {"port", 8080}}}};
+  w.create(pod_manifest("p", {box("c", {{"lifecycle", {{"preStop", hook}}}})},
+                        {{"terminationGracePeriodSeconds", 300}}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 10s));
+  auto t0 = at(w);
+  w.remove("p");
+  BOOST_REQUIRE(w.wait([&] { return !w.get("p"); }, 120s));
+  BOOST_TEST(w.times(sim_event_kind::signalled, "c").at(0) - t0 == 90.0, near);
+  BOOST_TEST(w.events_with("FailedPreStopHook") == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_second_delete_shortens_the_grace_in_every_state) {

@@ -184,6 +184,7 @@ BOOST_AUTO_TEST_CASE(phases_by_policy_and_exit) {
     w.create(pod_manifest(r.name, {box("a"), box("b")}, {{"restartPolicy", r.policy}}));
     w.sim.run_for(60s);
     BOOST_TEST(w.phase(r.name) == r.phase, r.policy << r.code_a << r.code_b);
+    BOOST_TEST(!w.pod_of(r.name).status.pod_ip.empty()); // also of one that has ended
     w.remove(r.name);
     BOOST_TEST(w.wait([&] { return !w.get(r.name); }, 40s), r.name);
     // A finished pod's object goes at once, its records right after.

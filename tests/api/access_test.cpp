@@ -327,14 +327,21 @@ BOOST_FIXTURE_TEST_CASE(reviews_answer_for_oneself_and_for_others, access_world)
                      R"({"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","spec":)"
                          + std::string{of_others} + "}");
   BOOST_TEST(judged.at("/status/allowed") == "true");
-  auto token = [&](const std::string& text) {
+  auto token = [&](const std::string& text, const std::string& more = "") {
     return post("/apis/authentication.k8s.io/v1/tokenreviews",
                 R"({"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","spec":{"token":")" + text
-                    + R"("}})");
+                    + "\"" + more + "}}");
   };
   BOOST_TEST(token("secret").at("/status/user/username") == "jane");
   BOOST_TEST(token("secret").at("/status/authenticated") == "true");
   BOOST_TEST(token("other").at("/status/authenticated") == "false");
+  auto for_audience = [&](const std::string& name) {
+    return token("secret", R"(,"audiences":[")" + name + R"("])");
+  };
+  BOOST_TEST(for_audience("vault").at("/status/authenticated") == "false");
+  auto own = for_audience("https://kubernetes.default.svc.cluster.local");
+  BOOST_TEST(own.at("/status/authenticated") == "true");
+  BOOST_TEST(own.at("/status/audiences/0") == "https://kubernetes.default.svc.cluster.local");
   BOOST_TEST(token("").status == 400);
   BOOST_TEST(get("/apis/authentication.k8s.io/v1/tokenreviews").status == 405);
 }

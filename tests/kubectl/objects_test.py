@@ -180,6 +180,8 @@ class Accounts(ObjectsTest):
         review["spec"] = {"token": elsewhere, "audiences": ["vault", "other"]}
         told = self.daemon.api.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]
         self.assertEqual(["vault"], told["audiences"])
+        review["spec"] = {"token": token, "audiences": ["vault"]}
+        self.assertFalse(self.daemon.api.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]["authenticated"])
         broken = token[:-8] + ("A" * 8 if not token.endswith("A" * 8) else "B" * 8)
         self.assertIsNone(self.who_has(broken))
         self.kubectl("delete", "sa", "caller")

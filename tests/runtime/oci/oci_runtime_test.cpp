@@ -371,4 +371,55 @@ BOOST_AUTO_TEST_CASE(log_fallback_as_termination_message) {
   BOOST_TEST(end_of(run(request)).message == "first\nthe reason\n");
 }
 
+BOOST_AUTO_TEST_CASE(the_end_of_a_long_message_is_kept) {
+  BOOST_REQUIRE(make_pod("u15"));
+  auto file = container("u15", "file",
+                        "i=0; while [ $i -lt 5000 ]; do printf x; i=$((i+1)); done >/dev/termination-log; "
+                        "printf END >>/dev/termination-log; exit 1");
+  auto in_file = end_of(run(file)).message;
+  BOOST_TEST(in_file.size() == 4096u);
+  BOOST_TEST(in_file.ends_with("xEND"));
+  auto log = container("u15", "log",
+                       "i=0; while [ $i -lt 3000 ]; do printf x; i=$((i+1)); done; echo; echo END; exit 1");
+  log.spec.termination_message_policy = "FallbackToLogsOnError";
+  auto in_log = end_of(run(log)).message;
+  BOOST_TEST(in_log.size() == 2048u);
+  BOOST_TEST(in_log.ends_with("xx\nEND\n"));
+}
+
+BOOST_AUTO_TEST_CASE(a_container_with_a_large_environment_can_be_entered) {
+  BOOST_REQUIRE(make_pod("u16"));
+  auto request = container("u16", "main", "sleep 1000");
+  for (int i = 0; i < 15; ++i)
+    request.spec.env.push_back({"LARGE" + std::to_string(i), std::string(100'000, 'x'), {}});
+  run(request);
+  auto entered = ask<exec_result>(exec_sync{request.key, {"sh", "-c", "echo ${#LARGE14}"}, 30s});
+  BOOST_REQUIRE(entered);
+  BOOST_TEST(entered->output == "100000\n");
+}
+
+BOOST_AUTO_TEST_CASE(system_calls_are_filtered_where_a_pod_asks_for_it) {
+  BOOST_REQUIRE(make_pod("u17"));
+  auto filter = [&](const char* name, std::optional<seccomp_profile> profile, bool privileged = false) {
+    auto request = container(
+        "u17", name, "grep Seccomp: /proc/self/status >/dev/termination-log; unshare -U true; exit $?");
+    request.spec.security_context_.emplace();
+    request.spec.security_context_->seccomp_profile_ = std::move(profile);
+    request.spec.security_context_->privileged = privileged;
+    return end_of(run(request));
+  };
+  BOOST_TEST(filter("none", {}).message == "Seccomp:\t0\n");
+  BOOST_TEST(filter("unconfined", seccomp_profile{"Unconfined", ""}).message == "Seccomp:\t0\n");
+  auto usual = filter("usual", seccomp_profile{"RuntimeDefault", ""});
+  BOOST_TEST(usual.message == "Seccomp:\t2\n");
+  BOOST_TEST(usual.exit_code == 1); // a namespace of users is made with SYS_ADMIN alone
+  BOOST_TEST(filter("free", seccomp_profile{"RuntimeDefault", ""}, true).message == "Seccomp:\t0\n");
+  auto missing = container("u17", "missing", "true");
+  missing.spec.security_context_.emplace();
+  missing.spec.security_context_->seccomp_profile_ = seccomp_profile{"Localhost", "none.json"};
+  auto refused = ask<container_created>(missing);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(message_of(refused.error()).find("/seccomp/none.json\": ") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -172,7 +172,9 @@ BOOST_AUTO_TEST_CASE(users) {
       text += "," + std::to_string(g);
     return text;
   };
-  security_context as_42, strict, grouped;
+  security_context as_42, strict, grouped, own_groups;
+  own_groups.supplemental_groups_policy = "Strict";
+  own_groups.supplemental_groups = {8};
   as_42.run_as_user = 42;
   strict.run_as_non_root = true;
   grouped.fs_group = 7;
@@ -182,6 +184,7 @@ BOOST_AUTO_TEST_CASE(users) {
   BOOST_TEST(of("1000") == "1000:1001,2000");
   BOOST_TEST(of("5:6") == "5:6");
   BOOST_TEST(of("web:extra") == "1000:2000,2000");
+  BOOST_TEST(of("web", {}, own_groups) == "1000:1001,8");
   BOOST_TEST(of("web", as_42) == "42:0");
   BOOST_TEST(of("web", {}, as_42) == "42:0");
   BOOST_TEST(of("", {}, grouped) == "0:9,7");
