@@ -7,6 +7,7 @@
 #include "actors/object_follower.hpp"
 #include "actors/pod.hpp"
 #include "actors/pod_resources.hpp"
+#include "actors/sysctl_rules.hpp"
 #include "core/saturating.hpp"
 #include "core/utf8.hpp"
 
@@ -136,7 +137,7 @@ void node_agent::load_records() {
           adopt_record(memories_[c.key.pod_uid].containers[c.key.name], c,
                        round_of(memories_[c.key.pod_uid], c.key.name));
         for (auto& s : records.sandboxes)
-          memories_[s.pod_uid].pod_ip = s.info.network_lost ? std::string{} : s.info.ip;
+          memories_[s.pod_uid].pod_ip = s.info.lost.empty() ? s.info.ip : std::string{};
         for (auto& [uid, m] : memories_)
           orphans_.insert(uid);
         list_pods();
@@ -290,6 +291,7 @@ admission_fault node_agent::admit(const object& wanted) const {
   auto& p = wanted.as_pod();
   if (terminal(p) || p.metadata.deletion_timestamp) return {};
   if (auto fault = unsupported_feature(wanted.document())) return fault;
+  if (auto fault = forbidden_sysctl(p.spec, ctx_.settings.allowed_unsafe_sysctls)) return fault;
   resource_amounts used;
   int64_t count = 0;
   for (auto& [uid, e] : pods_) {

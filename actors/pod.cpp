@@ -17,7 +17,8 @@ void pod_supervisor::on_start() {
     after(std::chrono::seconds{1}, [this] {
       if (parent_) this->send(parent_, pod_report{object_->uid(), {}, {}, false, false});
     });
-  busy_ = has_sandbox_ = renewing_ = false;
+  busy_ = has_sandbox_ = false;
+  lost_.clear();
   deadline_ = sandbox_retry_ = teardown_retry_ = 0;
   volume_ = {};
   for (auto& [where, token] : tokens_)
@@ -114,7 +115,7 @@ pod_status pod_supervisor::current_status() const {
 
 pod_stage pod_supervisor::stage() const {
   return memory_.terminating               ? pod_stage::ending
-         : renewing_                       ? pod_stage::renewing
+         : !lost_.empty()                  ? pod_stage::renewing
          : has_sandbox_ && volumes_ready() ? pod_stage::ready
                                            : pod_stage::preparing;
 }
@@ -153,7 +154,7 @@ void pod_supervisor::step() {
     // The end does not wait for the next try of a sandbox that could not be made.
     cancel(sandbox_retry_);
     if (all_settled() && !teardown_retry_ && (!torn_down_ || (records_kept_ && gone()))) tear_down();
-  } else if (renewing_) {
+  } else if (!lost_.empty()) {
     if (all_settled() && !teardown_retry_) remove_lost_sandbox();
   } else if (!has_sandbox_ && !sandbox_retry_) {
     make_sandbox();
@@ -167,7 +168,7 @@ void pod_supervisor::make_sandbox() {
       ctx_->runtime, ctx_->settings.request_timeout,
       [this](const sandbox_info& info) {
         busy_ = false;
-        if (info.network_lost) return renew_sandbox();
+        if (!info.lost.empty()) return renew_sandbox(info.lost);
         sandbox_made(info);
       },
       [this](const caf::error& err) {
@@ -187,13 +188,35 @@ void pod_supervisor::sandbox_made(const sandbox_info& info) {
     for (auto& a : ctx_->machine.addresses)
       if (a.type == "InternalIP") memory_.pod_ip = a.address;
   if (another && !begin_in_new_sandbox(object_->as_pod().spec, memory_)) terminate("the sandbox was lost");
+  watch_sandbox();
   step();
 }
 
-/// Source: the kubelet's computePodActions: a sandbox without its network is killed with all in it; whether a
+void pod_supervisor::watch_sandbox() {
+  // Only what stands on a process can end by itself.
+  if (!object_->as_pod().spec.share_process_namespace.value_or(false)) return;
+  auto id = memory_.sandbox_id;
+  auto mine = [this, id] { return has_sandbox_ && lost_.empty() && memory_.sandbox_id == id; };
+  ask(
+      ctx_->runtime, ctx_->settings.wait_timeout,
+      [this, mine](const sandbox_end& end) {
+        if (mine() && !memory_.terminating) renew_sandbox(end.why);
+      },
+      [this, mine](const caf::error& err) {
+        if (!mine() || code_of(err) == errc::not_found) return;
+        // A wait that timed out is asked anew: the safety net under lost messages.
+        if (code_of(err) == errc::timeout) return watch_sandbox();
+        after(ctx_->settings.sandbox_retry, [this, mine] {
+          if (mine()) watch_sandbox();
+        });
+      },
+      wait_sandbox{object_->uid(), id});
+}
+
+/// Source: the kubelet's computePodActions: a sandbox that is not whole is killed with all in it; whether a
 /// container comes again is its restart policy's word.
-void pod_supervisor::renew_sandbox() {
-  renewing_ = true;
+void pod_supervisor::renew_sandbox(const std::string& why) {
+  lost_ = why;
   memory_.pod_ip.clear();
   event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   for (auto& [name, c] : containers_)
@@ -206,7 +229,8 @@ void pod_supervisor::remove_lost_sandbox() {
   ask(
       ctx_->runtime, ctx_->settings.request_timeout,
       [this](const ack&) {
-        busy_ = renewing_ = false;
+        busy_ = has_sandbox_ = false;
+        lost_.clear();
         volume_.made = false;
         volume_.made_from.clear();
         volume_.changed = true;

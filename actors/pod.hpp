@@ -40,7 +40,9 @@ private:
   void terminate(const std::string& cause);
   void make_sandbox();
   void sandbox_made(const sandbox_info& info);
-  void renew_sandbox();
+  /// Watches over a sandbox that may end before its pod does.
+  void watch_sandbox();
+  void renew_sandbox(const std::string& why);
   void remove_lost_sandbox();
   void tear_down();
   /// Steps again after a while; `wait` is not 0 until then.
@@ -101,7 +103,7 @@ private:
   // Volatile.
   pod_orders orders_;
   bool busy_ = false, has_sandbox_ = false;
-  bool renewing_ = false; ///< the sandbox is of no use: everything in it is ended, then it is made anew
+  std::string lost_; ///< not "": why the sandbox is of no use: all in it is ended, then it is made anew
   struct volume_state {
     std::vector<object_key> followed; ///< what the follower was told last
     bool awaiting = false;            ///< the follower was told and has not answered

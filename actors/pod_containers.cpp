@@ -36,8 +36,8 @@ container_goal pod_supervisor::common_goal() const {
     // Source: the kubelet evicts a pod whose volume is too large with a grace of one second.
     bool at_once = removed_ || memory_.reason == "Evicted";
     goal.grace_seconds = at_once ? 1 : effective_grace_of(object_->as_pod());
-  } else if (renewing_) {
-    goal.cause = "the sandbox has lost its network";
+  } else if (!lost_.empty()) {
+    goal.cause = lost_;
     goal.grace_seconds = effective_grace_of(object_->as_pod());
   } else if (!orders_.reset.empty()) {
     // Source: pod-semantics §9: no preStop, and the minimum between the signals.

@@ -162,6 +162,32 @@ condition ready_condition(const pod& p, const condition& containers_ready) {
   return missing.empty() ? out : make_condition("Ready", false, "ReadinessGatesNotReady", missing);
 }
 
+/// Whether a rule RestartAllContainers has fired, and not all containers have ended for it yet.
+bool restarts_all(const pod_facts& facts) {
+  auto& memory = *facts.memory;
+  return !facts.terminal && !memory.terminating
+         && !order_containers(facts.object->spec, memory, pod_stage::ready).reset.empty();
+}
+
+bool has_restart_all_rule(const pod_spec& spec) {
+  auto containers = containers_of(spec);
+  return std::any_of(containers.begin(), containers.end(), [](auto& c) {
+    auto& rules = c.spec->restart_policy_rules;
+    return std::any_of(rules.begin(), rules.end(),
+                       [](auto& r) { return r.action == "RestartAllContainers"; });
+  });
+}
+
+/// Source: GenerateAllContainersRestartingCondition of Kubernetes 1.35.
+condition all_restarting_condition(const pod_facts& facts, const pod_status& status) {
+  constexpr auto type = "AllContainersRestarting";
+  if (status.phase == "Succeeded") return make_condition(type, false, "PodCompleted");
+  if (status.phase == "Failed") return make_condition(type, false, "PodFailed");
+  if (!restarts_all(facts)) return make_condition(type, false);
+  return make_condition(type, true, "RestartAllContainersStarted",
+                        "container exited with restart policy rule");
+}
+
 std::vector<condition> conditions_of(const pod_facts& facts, const pod_status& status) {
   auto& p = *facts.object;
   auto containers_ready = containers_ready_condition(p.spec, status);
@@ -172,6 +198,7 @@ std::vector<condition> conditions_of(const pod_facts& facts, const pod_status& s
                   initialized_condition(p.spec, status), ready_condition(p, containers_ready),
                   containers_ready, make_condition("PodScheduled", true)})
     out.push_back(c);
+  if (has_restart_all_rule(p.spec)) out.push_back(all_restarting_condition(facts, status));
   return out;
 }
 
@@ -179,8 +206,7 @@ std::vector<condition> conditions_of(const pod_facts& facts, const pod_status& s
 void add_container_statuses(const pod_facts& facts, pod_status& out) {
   auto& spec = facts.object->spec;
   auto& memory = *facts.memory;
-  bool resets = !facts.terminal && !memory.terminating
-                && !order_containers(spec, memory, pod_stage::ready).reset.empty();
+  bool resets = restarts_all(facts);
   // Source: the kubelet's convertToAPIContainerStatuses.
   auto waiting = spec.init_containers.empty() ? "ContainerCreating" : "PodInitializing";
   for (auto& c : containers_of(spec)) {

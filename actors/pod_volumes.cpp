@@ -119,7 +119,7 @@ void pod_supervisor::step_volumes() {
     volume_.annotations = p.metadata.annotations;
     volumes_changed();
   }
-  if (!has_sandbox_ || renewing_ || volume_.asking || !volume_.changed || volume_.retry) return;
+  if (!has_sandbox_ || !lost_.empty() || volume_.asking || !volume_.changed || volume_.retry) return;
   if (!volume_.followed.empty() && (!inputs_ || volume_.awaiting)) return;
   if (p.spec.volumes.empty()) {
     volume_.made = true;

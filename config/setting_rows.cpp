@@ -1,6 +1,7 @@
 #include "config/setting_rows.hpp"
 
 #include "config/field_formats.hpp"
+#include "core/sysctls.hpp"
 
 #include <charconv>
 
@@ -51,8 +52,20 @@ std::string check_bridge(const settings& s) {
 }
 
 std::string check_cluster_dns(const settings& s) {
-  for (auto& address : addresses_in(s.network.cluster_dns))
+  for (auto& address : entries_in(s.network.cluster_dns))
     if (!check_ip(address).empty()) return "must be IP addresses, separated by commas";
+  return {};
+}
+
+/// Source: the kubelet's check of allowedUnsafeSysctls.
+std::string check_sysctls(const settings& s) {
+  for (auto& entry : entries_in(s.allowed_unsafe_sysctls)) {
+    auto name = normal_sysctl_name(entry);
+    if (auto star = name.find('*'); star != std::string::npos && star + 1 != name.size())
+      return "has " + entry + ": a * may stand at the end only";
+    if (namespace_of_sysctl_pattern(name) == sysctl_namespace::none)
+      return "has " + entry + ", which is not known to be a parameter of one pod's namespaces";
+  }
   return {};
 }
 
@@ -108,6 +121,10 @@ const setting_row rows[] = {
     {"nodeLabels", labels_of{labels_in},
      "Labels of the node, for nodeSelector, besides the well-known ones."},
     {"maxPods", PODIUM_INTEGER(max_pods), "How many pods the node takes.", 1},
+    {"allowedUnsafeSysctls", PODIUM_TEXT(allowed_unsafe_sysctls),
+     "Kernel parameters that pods may set beside the safe ones, separated by commas: names, or beginnings such "
+     "as net.core.*",
+     0, unit::none, {}, check_sysctls},
     {"runtime", PODIUM_TEXT(runtime), "The OCI runtime: auto takes crun where it works, else runc.", 0,
      unit::none, "auto crun runc"},
     {"logLevel", PODIUM_TEXT(log_level), "What the daemon logs.", 0, unit::none,

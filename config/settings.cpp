@@ -314,7 +314,7 @@ std::string settings_reference() {
   return out;
 }
 
-std::vector<std::string> addresses_in(std::string_view text) {
+std::vector<std::string> entries_in(std::string_view text) {
   std::vector<std::string> out;
   while (!text.empty()) {
     auto end = std::min(text.find(','), text.size());

@@ -109,7 +109,8 @@ struct settings {
   std::string node_name; ///< empty: the machine's host name
   std::map<std::string, std::string> node_labels;
   int64_t max_pods = 110;
-  std::string runtime = "auto"; ///< or "crun", "runc"
+  std::string allowed_unsafe_sysctls; ///< names, or beginnings with a * behind, separated by commas
+  std::string runtime = "auto";       ///< or "crun", "runc"
   std::string log_level = "info";
   api_settings api;
   access_settings access;
@@ -133,8 +134,8 @@ struct setting_info {
   std::string_view doc;
 };
 
-/// The addresses of network.clusterDNS.
-std::vector<std::string> addresses_in(std::string_view text);
+/// The entries of a list that is written with commas, such as network.clusterDNS.
+std::vector<std::string> entries_in(std::string_view text);
 
 /// All settings, in the order of the documentation.
 std::vector<setting_info> all_settings();

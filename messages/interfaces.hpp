@@ -19,8 +19,8 @@ using store_actor = caf::typed_actor<caf::replies_to<store_commit>::with<ack>,
 /// Sandboxes and containers of one node. Implemented by OCI (crun + conmon) and by simulation. Every request
 /// is idempotent and fenced by (pod uid, container, attempt): an older attempt gets errc::stale.
 using container_runtime_actor = caf::typed_actor<
-    caf::replies_to<create_sandbox>::with<sandbox_info>, caf::replies_to<remove_sandbox>::with<ack>,
-    caf::replies_to<create_container>::with<container_created>,
+    caf::replies_to<create_sandbox>::with<sandbox_info>, caf::replies_to<wait_sandbox>::with<sandbox_end>,
+    caf::replies_to<remove_sandbox>::with<ack>, caf::replies_to<create_container>::with<container_created>,
     caf::replies_to<start_container>::with<container_started>,
     caf::replies_to<wait_container>::with<container_exit>, caf::replies_to<signal_container>::with<ack>,
     caf::replies_to<remove_container>::with<ack>, caf::replies_to<exec_sync>::with<exec_result>,

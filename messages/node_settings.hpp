@@ -47,6 +47,7 @@ struct node_settings {
   int32_t max_pods = 110;
   std::vector<std::string> cluster_dns; ///< name servers of dnsPolicy ClusterFirst; none: the node's own
   std::string cluster_domain = "cluster.local";
+  std::vector<std::string> allowed_unsafe_sysctls; ///< names, or beginnings of names with a * behind
 };
 
 } // namespace podium

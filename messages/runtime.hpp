@@ -48,10 +48,21 @@ BOOST_DESCRIBE_STRUCT(create_sandbox, (),
 struct sandbox_info {
   std::string id, ip; ///< ip "" on the host's network: the node's address is the pod's
   wall_time created_at;
-  /// What an earlier daemon made has lost its network: it must be removed and made anew.
-  bool network_lost = false;
+  std::string lost; ///< not "": why it is of no use any more; it must be removed and made anew
 };
-BOOST_DESCRIBE_STRUCT(sandbox_info, (), (id, ip, created_at, network_lost))
+BOOST_DESCRIBE_STRUCT(sandbox_info, (), (id, ip, created_at, lost))
+
+/// Waits until a sandbox is lost: the first process of the namespace that its containers share has ended.
+/// May be asked again at any time. Error not_found: it is being removed, or another has taken its place.
+struct wait_sandbox {
+  std::string pod_uid, id;
+};
+BOOST_DESCRIBE_STRUCT(wait_sandbox, (), (pod_uid, id))
+
+struct sandbox_end {
+  std::string id, why;
+};
+BOOST_DESCRIBE_STRUCT(sandbox_end, (), (id, why))
 
 /// Kills what is left of a pod and takes its namespaces, network, mounts and cgroups down. `keep_records`:
 /// the records and logs of its ended containers stay (a pod that has finished still shows its logs).

@@ -56,8 +56,9 @@ node_settings node_settings_of(const config::settings& from) {
                   from.image_gc.period};
   out.pull_progress = from.images.progress_after;
   out.minimum_grace = from.grace.minimum;
-  out.cluster_dns = config::addresses_in(from.network.cluster_dns);
+  out.cluster_dns = config::entries_in(from.network.cluster_dns);
   out.cluster_domain = from.network.cluster_domain;
+  out.allowed_unsafe_sysctls = config::entries_in(from.allowed_unsafe_sysctls);
   out.max_pods = static_cast<int32_t>(from.max_pods);
   return out;
 }
@@ -145,10 +146,11 @@ struct named_actor {
 };
 
 struct engine::impl {
-  explicit impl(config::settings s)
-      : settings(std::move(s)), system(configure(config)),
-        env(std::make_shared<actor_env>(seed_from_system(), measure_epoch_offset())),
+  impl(config::settings s, engine_hooks h)
+      : settings(std::move(s)), hooks(std::move(h)), system(configure(config)),
+        env(std::make_shared<actor_env>(seed_from_system(), measure_epoch_offset(), hooks.trace.get())),
         view(std::make_shared<registry_view>(static_cast<size_t>(settings.store.watch_history))) {
+    env->set_faults(hooks.faults.get());
     follow_wall_clock(loop, env);
   }
   ~impl() { stop(); }
@@ -163,6 +165,7 @@ struct engine::impl {
   void stop();
 
   config::settings settings;
+  engine_hooks hooks;
   std::unique_ptr<data_dir_lock> lock;
   event_loop loop;
   caf::actor_system_config config;
@@ -384,8 +387,9 @@ engine::engine(std::unique_ptr<impl> parts) : impl_(std::move(parts)) {}
 
 engine::~engine() = default;
 
-caf::expected<std::unique_ptr<engine>> engine::start(config::settings settings, std::stop_token stop) {
-  auto parts = std::make_unique<impl>(std::move(settings));
+caf::expected<std::unique_ptr<engine>> engine::start(config::settings settings, std::stop_token stop,
+                                                     engine_hooks hooks) {
+  auto parts = std::make_unique<impl>(std::move(settings), std::move(hooks));
   if (auto err = parts->start(stop)) return err;
   return std::unique_ptr<engine>(new engine(std::move(parts)));
 }

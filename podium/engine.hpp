@@ -1,6 +1,7 @@
 // podium as a library: one node, scheduler and API server in this process. The daemon is this and a main().
 #pragma once
 #include "config/settings.hpp"
+#include "core/actor_env.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/registry_view.hpp"
 
@@ -15,13 +16,21 @@ namespace podium {
 /// What the embedding program may follow: every change of every object, typed, in order.
 using object_listener = std::function<void(const watch_event&)>;
 
+/// For experiments: what sees or disturbs the messages of all actors of an engine. Both are called on many
+/// threads at once.
+struct engine_hooks {
+  std::shared_ptr<trace_sink> trace;
+  std::shared_ptr<const fault_filter> faults;
+};
+
 class engine {
 public:
   /// Starts everything; returns when the API answers and the node is registered. Containers of an earlier
   /// engine with the same data directory are adopted. Errors: errc::conflict (another daemon has the
   /// directory), errc::bad_request (a setting), errc::unavailable, errc::io; errc::cancelled when `stop` is
   /// requested: the step under way (each takes a moment) is finished, then all is taken down again.
-  static caf::expected<std::unique_ptr<engine>> start(config::settings settings, std::stop_token stop = {});
+  static caf::expected<std::unique_ptr<engine>> start(config::settings settings, std::stop_token stop = {},
+                                                      engine_hooks hooks = {});
   /// Stops; containers keep running for the next start to adopt.
   ~engine();
   engine(const engine&) = delete;

@@ -18,6 +18,7 @@ protected:
   behavior_type handlers() override {
     return {
         [this](const create_sandbox& m) { return on_loop<sandbox_info>(m); },
+        [this](const wait_sandbox& m) { return on_loop<sandbox_end>(m); },
         [this](const remove_sandbox& m) { return on_loop<ack>(m); },
         [this](const create_container& m) { return on_loop<container_created>(m); },
         [this](const start_container& m) { return on_loop<container_started>(m); },

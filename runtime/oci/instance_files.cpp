@@ -15,6 +15,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
 #include <set>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -72,6 +73,22 @@ caf::error make_termination_log(const std::string& path) {
   return {};
 }
 
+/// Pins the process namespace of a container that runs. Its number may have become another process's by the
+/// time that /proc is looked at: while the pidfd shows no end, it has not.
+caf::error pin_process_namespace(const target_process& target, const std::string& path) {
+  auto source = "/proc/" + std::to_string(target.pid) + "/ns/pid";
+  unique_fd found{::open(source.c_str(), O_RDONLY | O_CLOEXEC)};
+  pollfd ended{target.pidfd.get(), POLLIN, 0};
+  if (!found || ::poll(&ended, 1, 0) != 0)
+    return make_error(errc::container_create,
+                      "invalid target container: container \"" + target.name + "\" is not running");
+  unique_fd file{::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0444)};
+  auto opened = "/proc/self/fd/" + std::to_string(found.get());
+  if (!file || ::mount(opened.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    return errno_error("cannot pin a namespace at " + path, errno);
+  return {};
+}
+
 /// The last `limit` bytes of a file; empty when it cannot be read.
 std::string end_of_file(const std::string& path, off_t limit) {
   unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
@@ -126,6 +143,7 @@ instance_paths paths_of(const oci_settings& settings, const container_key& key, 
   p.work = p.directory + "/work";
   p.pidfile = p.directory + "/pidfile";
   p.termination_log = p.directory + "/termination-log";
+  p.pid_ns = p.directory + "/pid-ns";
   p.cgroup = pod.cgroup + "/" + id;
   return p;
 }
@@ -177,7 +195,7 @@ caf::error add_seccomp(boost::json::object& spec, const create_container& reques
 
 caf::expected<instance_file> prepare_instance(const oci_settings& settings, const host_facts& host,
                                               const create_container& request, const sandbox_file& sandbox,
-                                              const image_record& image) {
+                                              const image_record& image, const target_process* target) {
   instance_file instance;
   instance.key = request.key;
   instance.id = random_id();
@@ -223,6 +241,13 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
     places.uts_ns = pod.uts_ns;
   }
   if (sandbox.shared_pid) places.pid_ns = pod.pid_ns;
+  if (target) {
+    if (auto failed = pin_process_namespace(*target, paths.pid_ns)) {
+      strip_instance(settings, instance);
+      return failed;
+    }
+    places.pid_ns = paths.pid_ns;
+  }
   if (!sandbox.host_ipc) {
     places.ipc_ns = pod.ipc_ns;
     places.shm = pod.shm;
@@ -264,6 +289,7 @@ void strip_instance(const oci_settings& settings, const instance_file& instance)
   while (::umount2(paths.rootfs.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
   release_mounts(paths);
+  unpin(paths.pid_ns);
   for (auto* path : {&paths.rootfs, &paths.upper, &paths.work})
     remove_tree(*path);
   unlink_launch_files(settings, instance);

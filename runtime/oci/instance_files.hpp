@@ -5,6 +5,7 @@
 #include "runtime/image/image_record.hpp"
 #include "runtime/oci/host_facts.hpp"
 #include "runtime/oci/sandbox_files.hpp"
+#include "runtime/process/unique_fd.hpp"
 #include <caf/expected.hpp>
 #include <string>
 #include <vector>
@@ -32,7 +33,7 @@ BOOST_DESCRIBE_STRUCT(instance_file, (),
                        message, tty, stdin_, stdin_once, stop_signal, termination_policy, log_path))
 
 struct instance_paths {
-  std::string directory, record, config, rootfs, upper, work, pidfile, termination_log, cgroup;
+  std::string directory, record, config, rootfs, upper, work, pidfile, termination_log, pid_ns, cgroup;
 };
 instance_paths paths_of(const oci_settings& settings, const container_key& key, const std::string& id);
 /// Where conmon writes the exit code.
@@ -40,10 +41,16 @@ std::string exit_directory(const oci_settings& settings);
 /// The state directory given to the runtime with --root.
 std::string runtime_state_directory(const oci_settings& settings);
 
-/// Mounts the root file system and writes config.json and the record.
+/// The container whose process namespace an ephemeral one joins.
+struct target_process {
+  std::string name;
+  pid_t pid = 0;
+  unique_fd pidfd; ///< says whether `pid` is still that process
+};
+/// Mounts the root file system and writes config.json and the record. `target` may be null.
 caf::expected<instance_file> prepare_instance(const oci_settings& settings, const host_facts& host,
                                               const create_container& request, const sandbox_file& sandbox,
-                                              const image_record& image);
+                                              const image_record& image, const target_process* target);
 caf::error save_instance(const oci_settings& settings, const instance_file& instance);
 /// Mounts the overlay again where a reboot of nothing but the mount table has lost it; does nothing when it
 /// is there.

@@ -56,6 +56,8 @@ oci_runtime::~oci_runtime() {
       if (c->exit_timer != 0) impl_->loop.cancel(c->exit_timer);
     }
     impl_->to_launch.clear();
+    for (auto& [uid, pod] : impl_->pods)
+      if (pod.init_watch != 0) impl_->children.unwatch(pod.init_watch);
     impl_->by_id.clear();
     impl_->pods.clear();
   });
@@ -201,11 +203,10 @@ void oci_runtime::ask(const list_runtime& request, answer<runtime_records> done)
   for (auto& [uid, pod] : impl_->pods) {
     if (!request.pod_uid.empty() && request.pod_uid != uid) continue;
     if (pod.at == pod_entry::step::ready)
-      records.sandboxes.push_back(
-          {uid,
-           pod.file.pod_name,
-           pod.file.pod_namespace,
-           {pod.file.id, pod.file.ip, wall_time_of(pod.file.created_ns), pod.network_lost}});
+      records.sandboxes.push_back({uid,
+                                   pod.file.pod_name,
+                                   pod.file.pod_namespace,
+                                   {pod.file.id, pod.file.ip, wall_time_of(pod.file.created_ns), pod.lost}});
     for (auto& [name, attempts] : pod.containers)
       for (auto& [number, c] : attempts) {
         if (c->file.id.empty()) continue;

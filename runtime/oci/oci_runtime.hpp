@@ -59,6 +59,7 @@ public:
   void start(std::function<void(caf::error)> done);
 
   void ask(const create_sandbox& request, answer<sandbox_info> done);
+  void ask(const wait_sandbox& request, answer<sandbox_end> done);
   void ask(const remove_sandbox& request, answer<ack> done);
   void ask(const create_container& request, answer<container_created> done);
   void ask(const start_container& request, answer<container_started> done);

@@ -67,7 +67,9 @@ void oci_runtime::impl::adopt(found_records found) {
     // Its namespaces did not outlive a boot; the pod is made anew over what is left of it.
     pod.at =
         !sandbox.id.empty() && sandbox.boot_id == boot ? pod_entry::step::ready : pod_entry::step::absent;
-    pod.network_lost = !sandbox.host_network && network.whole && !network.whole(sandbox.pod_uid);
+    if (!sandbox.host_network && network.whole && !network.whole(sandbox.pod_uid))
+      pod.lost = "the sandbox has lost its network";
+    if (pod.at == pod_entry::step::ready) watch_init(sandbox.pod_uid);
   }
   for (auto& one : found.instances)
     adopt_instance(std::move(one));

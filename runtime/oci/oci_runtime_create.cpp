@@ -5,6 +5,7 @@
 #include "runtime/process/process_tree.hpp"
 #include <algorithm>
 #include <csignal>
+#include <fcntl.h>
 #include <thread>
 
 namespace podium {
@@ -29,6 +30,28 @@ caf::error oci_runtime::impl::fence(const container_key& key) const {
                                      + " has been replaced by attempt " + std::to_string(newest));
 }
 
+/// Source: the kubelet's words for a target that it has nothing of, and containerd's for one that has ended.
+caf::expected<std::shared_ptr<const target_process>>
+oci_runtime::impl::target_of(const create_container& request, const pod_entry& pod) const {
+  auto& name = request.spec.target_container_name;
+  // Where the pod's containers see each other's processes anyway, there is nothing to join.
+  if (name.empty() || pod.file.shared_pid || pod.file.host_pid)
+    return std::shared_ptr<const target_process>{};
+  auto attempts = pod.containers.find(name);
+  if (attempts == pod.containers.end() || attempts->second.empty())
+    return make_error(errc::container_config, "unable to find target container " + name);
+  auto& newest = *attempts->second.rbegin()->second;
+  auto target = std::make_shared<target_process>();
+  target->name = name;
+  target->pid = newest.file.pid;
+  if (newest.at == instance::step::running && newest.pidfd)
+    target->pidfd.reset(::fcntl(newest.pidfd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!target->pidfd)
+    return make_error(errc::container_create,
+                      "invalid target container: container \"" + name + "\" is not running");
+  return std::shared_ptr<const target_process>{std::move(target)};
+}
+
 void oci_runtime::ask(const create_container& request, answer<container_created> done) {
   auto& key = request.key;
   if (!safe_name(key.pod_uid) || !safe_name(key.name))
@@ -44,12 +67,16 @@ void oci_runtime::ask(const create_container& request, answer<container_created>
       done(container_created{api_container_id(c->file.id)});
     return;
   }
+  // No refusal, which would be the container's fault: its pod is about to be made anew.
+  if (impl_->is_lost(i->second)) return done(make_error(errc::unavailable, i->second.lost));
   auto& attempts = i->second.containers[key.name];
   if (!attempts.empty() && attempts.rbegin()->second->at != instance::step::exited)
     return done(make_error(errc::conflict, "attempt " + std::to_string(attempts.rbegin()->first)
                                                + " of container " + key.name + " has not ended"));
   auto image = impl_->images(request.image_id);
   if (!image) return done(image.error());
+  auto target = impl_->target_of(request, i->second);
+  if (!target) return done(target.error());
   auto c = std::make_shared<instance>();
   c->file.key = key;
   c->file.image_id = request.image_id; // in use from now on
@@ -57,8 +84,8 @@ void oci_runtime::ask(const create_container& request, answer<container_created>
   attempts[key.attempt] = c;
   auto self = impl_;
   self->in_pool(
-      [self, request, sandbox = i->second.file, image = *image] {
-        auto file = prepare_instance(self->settings, *self->host, request, sandbox, *image);
+      [self, request, sandbox = i->second.file, image = *image, target = *target] {
+        auto file = prepare_instance(self->settings, *self->host, request, sandbox, *image, target.get());
         if (!file) {
           instance_file half;
           half.key = request.key;

@@ -40,8 +40,11 @@ using instance_ptr = std::shared_ptr<instance>;
 struct pod_entry {
   enum class step { absent, making, ready, removing };
   sandbox_file file;
-  step at = step::absent;    ///< absent, with containers: only records are left
-  bool network_lost = false; ///< adopted, and of no use: it waits to be removed
+  step at = step::absent;  ///< absent, with containers: only records are left
+  std::string lost;        ///< not "": why it is of no use: it waits to be removed
+  unique_fd init_pidfd;    ///< of the first process of a shared process namespace
+  uint64_t init_watch = 0; ///< for its end
+  std::vector<oci_runtime::answer<sandbox_end>> on_lost;
   std::vector<oci_runtime::answer<sandbox_info>> on_ready;
   struct removal {
     bool keep_records = false;
@@ -113,6 +116,13 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   void make_sandbox_parts(const create_sandbox& request);
   void sandbox_addressed(const create_sandbox& request, caf::expected<std::string> ip);
   void sandbox_failed(const std::string& pod_uid, caf::error why);
+  /// Watches the first process of a shared process namespace, where there is one.
+  void watch_init(const std::string& pod_uid);
+  /// Whether the sandbox is of no use any more; also sees an end that has not been told of yet.
+  bool is_lost(pod_entry& pod);
+  void lose(pod_entry& pod, std::string why);
+  /// Nobody waits for the loss of a sandbox that goes.
+  void forget_init(pod_entry& pod);
   void continue_removal(const std::string& pod_uid);
   void take_apart(const std::string& pod_uid);
   void taken_apart(const std::string& pod_uid, bool kept, caf::error failed);
@@ -121,6 +131,9 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   instance_ptr find_instance(const container_key& key) const;
   /// errc::stale when a newer attempt is known.
   caf::error fence(const container_key& key) const;
+  /// Whose processes an ephemeral container is to see; null: nobody's in particular.
+  caf::expected<std::shared_ptr<const target_process>> target_of(const create_container& request,
+                                                                 const pod_entry& pod) const;
   void instance_prepared(const instance_ptr& c, caf::expected<instance_file> file);
   void launch(const instance_ptr& c);
   void launch_next();

@@ -8,7 +8,7 @@ namespace podium {
 namespace {
 
 sandbox_info info_of(const pod_entry& pod) {
-  return {pod.file.id, pod.file.ip, wall_time_of(pod.file.created_ns), pod.network_lost};
+  return {pod.file.id, pod.file.ip, wall_time_of(pod.file.created_ns), pod.lost};
 }
 
 } // namespace
@@ -35,12 +35,15 @@ void oci_runtime::impl::create(const create_sandbox& request, answer<sandbox_inf
                                               + request.pod_uid + "', '" + request.pod_name + "', '"
                                               + request.pod_namespace + "'"));
   auto& pod = pods[request.pod_uid];
-  if (pod.at == pod_entry::step::ready) return done(info_of(pod));
+  if (pod.at == pod_entry::step::ready) {
+    is_lost(pod);
+    return done(info_of(pod));
+  }
   if (pod.at == pod_entry::step::removing) return make_after_removal(request, std::move(done));
   pod.on_ready.push_back(std::move(done));
   if (pod.at == pod_entry::step::making) return;
   pod.at = pod_entry::step::making;
-  pod.network_lost = false;
+  pod.lost.clear();
   auto& f = pod.file;
   f = {};
   f.id = random_id();
@@ -111,10 +114,12 @@ void oci_runtime::impl::sandbox_addressed(const create_sandbox& request, caf::ex
   auto self = shared_from_this();
   in_pool([self, request,
            file = i->second.file] { return finish_sandbox(self->settings, *self->cgroups, request, file); },
-          [self, uid = request.pod_uid](caf::error failed) {
-            if (failed) return self->sandbox_failed(uid, std::move(failed));
+          [self, uid = request.pod_uid](caf::expected<sandbox_file> file) {
+            if (!file) return self->sandbox_failed(uid, std::move(file.error()));
             auto& pod = self->pods[uid];
+            pod.file = std::move(*file);
             pod.at = pod_entry::step::ready;
+            self->watch_init(uid);
             auto waiting = std::move(pod.on_ready);
             pod.on_ready.clear();
             auto info = info_of(pod);
@@ -170,6 +175,7 @@ void oci_runtime::impl::continue_removal(const std::string& uid) {
   if (i == pods.end()) return;
   auto& pod = i->second;
   pod.at = pod_entry::step::removing;
+  forget_init(pod);
   auto self = shared_from_this();
   for (auto& [name, attempts] : pod.containers)
     for (auto& [number, c] : attempts) {

@@ -21,10 +21,12 @@ namespace {
 constexpr auto program_name = "podium-pod-init";
 constexpr int ready_limit_ms = 10'000;
 
-/// True when a pinned process namespace still has its first process: a pin outlives the namespace's life.
-bool is_alive(const cgroup_tree& cgroups, const std::string& cgroup, const std::string& pin) {
+/// The first process of a pinned process namespace, 0 when it has none any more: a pin outlives the
+/// namespace's life.
+pid_t find_alive(const cgroup_tree& cgroups, const std::string& cgroup, const std::string& pin) {
   unique_fd file{::open(pin.c_str(), O_RDONLY | O_CLOEXEC)};
-  return file && !cgroups.processes(cgroup).empty();
+  auto processes = cgroups.processes(cgroup);
+  return file && !processes.empty() ? processes.front() : 0;
 }
 
 /// The child says by one byte that it has left everything of the host behind.
@@ -32,7 +34,7 @@ caf::error wait_until_ready(const unique_fd& pipe) {
   pollfd ready{pipe.get(), POLLIN, 0};
   char byte = 0;
   if (::poll(&ready, 1, ready_limit_ms) == 1 && ::read(pipe.get(), &byte, 1) == 1) return {};
-  return make_error(errc::io, std::string{program_name} + " did not start");
+  return make_error(errc::io, std::string{program_name}.append(" did not start"));
 }
 
 caf::error start_in_new_namespace(const spawn_request& request, pid_t& pid) {
@@ -64,11 +66,11 @@ std::string find_helper(const std::string& name) {
   return find_program(name);
 }
 
-caf::error start_pod_init(const oci_settings& settings, const cgroup_tree& cgroups,
-                          const create_sandbox& request) {
+caf::expected<pid_t> start_pod_init(const oci_settings& settings, const cgroup_tree& cgroups,
+                                    const create_sandbox& request) {
   auto p = paths_of(settings, request.pod_uid);
   auto cgroup = p.cgroup + "/init"; // where cgroup v2 is, processes live in leaves only
-  if (is_alive(cgroups, cgroup, p.pid_ns)) return {};
+  if (auto there = find_alive(cgroups, cgroup, p.pid_ns); there > 0) return there;
   unpin(p.pid_ns);
   auto program = settings.pod_init.empty() ? find_helper(program_name) : settings.pod_init;
   if (program.empty())
@@ -101,8 +103,10 @@ caf::error start_pod_init(const oci_settings& settings, const cgroup_tree& cgrou
     if (!file || ::mount(source.c_str(), p.pid_ns.c_str(), nullptr, MS_BIND, nullptr) != 0)
       failed = errno_error("cannot pin a namespace at " + p.pid_ns, errno);
   }
-  if (!failed && ::send(leash.get(), "1", 1, MSG_NOSIGNAL) != 1) failed = errno_error(program_name, errno);
-  if (failed) kill_tree(pid);
+  if (!failed && ::send(leash.get(), "1", 1, MSG_NOSIGNAL) != 1)
+    failed = errno_error(std::string{program_name}.append(" has ended"), errno);
+  if (!failed) return pid;
+  kill_tree(pid);
   return failed;
 }
 

@@ -4,6 +4,8 @@
 #include "runtime/oci/pod_files.hpp"
 #include "runtime/oci/pod_init.hpp"
 #include "runtime/oci/small_files.hpp"
+#include "runtime/oci/sysctls.hpp"
+#include "runtime/process/process_tree.hpp"
 #include "runtime/process/unique_fd.hpp"
 #include "runtime/volume/mount_points.hpp"
 #include <algorithm>
@@ -147,18 +149,24 @@ caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups
   return cgroups.create(p.cgroup, {request.cpu_shares, request.cpu_quota_us, request.memory_limit_bytes});
 }
 
-caf::error finish_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
-                          const create_sandbox& request, const sandbox_file& sandbox) {
+caf::expected<sandbox_file> finish_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                                           const create_sandbox& request, sandbox_file sandbox) {
   auto p = paths_of(settings, sandbox.pod_uid);
-  if (request.share_process_namespace)
-    if (auto failed = start_pod_init(settings, cgroups, request)) return failed;
+  if (auto failed = set_sysctls(p, request)) return failed;
+  if (request.share_process_namespace) {
+    auto init = start_pod_init(settings, cgroups, request);
+    if (!init) return init.error();
+    sandbox.init_pid = *init;
+    sandbox.init_start = facts_of(*init).start_ticks;
+  }
   if (auto failed = replace_file(p.hosts, hosts_text(request, sandbox.ip, read_small_file("/etc/hosts"))))
     return failed;
   if (auto failed = replace_file(p.hostname, sandbox.hostname + "\n")) return failed;
   if (auto failed =
           replace_file(p.resolv_conf, resolv_conf_text(request.dns, read_small_file("/etc/resolv.conf"))))
     return failed;
-  return replace_file(p.record, boost::json::serialize(to_json(sandbox)), 0600);
+  if (auto failed = replace_file(p.record, boost::json::serialize(to_json(sandbox)), 0600)) return failed;
+  return sandbox;
 }
 
 caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,

@@ -16,10 +16,12 @@ struct sandbox_file {
   bool host_network = false, host_ipc = false, host_pid = false, shared_pid = false;
   int64_t created_ns = 0; ///< since 1970
   std::vector<port_mapping> ports;
+  int32_t init_pid = 0;    ///< the first process of a shared process namespace; 0: there is none
+  uint64_t init_start = 0; ///< its start in clock ticks, as /proc says: tells it from a later one
 };
 BOOST_DESCRIBE_STRUCT(sandbox_file, (),
                       (id, pod_uid, pod_name, pod_namespace, hostname, ip, boot_id, host_network, host_ipc,
-                       host_pid, shared_pid, created_ns, ports))
+                       host_pid, shared_pid, created_ns, ports, init_pid, init_start))
 
 /// Paths of one pod.
 struct sandbox_paths {
@@ -40,10 +42,10 @@ caf::error make_sandbox_directories(const oci_settings& settings, const std::str
 /// system calls. Idempotent. The files of /etc come with finish_sandbox(), once the address is known.
 caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
                         const create_sandbox& request);
-/// Starts the process that holds a shared process namespace, where the pod asks for one, and writes
-/// /etc/hosts, /etc/hostname, /etc/resolv.conf and the record.
-caf::error finish_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
-                          const create_sandbox& request, const sandbox_file& sandbox);
+/// Sets the pod's kernel parameters, starts the process that holds a shared process namespace, where the pod
+/// asks for one, and writes /etc/hosts, /etc/hostname, /etc/resolv.conf and the record, which it returns.
+caf::expected<sandbox_file> finish_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                                           const create_sandbox& request, sandbox_file sandbox);
 /// Takes namespaces, mounts, cgroup and the files of /etc away; the containers' records and the sandbox's own
 /// stay. Best effort and idempotent; returns the first failure.
 caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,

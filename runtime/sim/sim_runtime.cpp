@@ -23,6 +23,7 @@ void sim_runtime::on_start() {
 void sim_runtime::ended() {
   detach();
   waiting_.clear();
+  waiting_for_loss_.clear();
   execs_.clear();
 }
 
@@ -34,6 +35,7 @@ void sim_runtime::detach() {
 sim_runtime::behavior_type sim_runtime::handlers() {
   return {
       [this](const create_sandbox& x) { return reply_at(world_->create(x, now())); },
+      [this](const wait_sandbox& x) { return wait(x); },
       [this](const remove_sandbox& x) {
         world_->remove(x, now());
         settle();
@@ -105,6 +107,15 @@ caf::result<container_exit> sim_runtime::wait(const container_key& key) {
   return promise;
 }
 
+caf::result<sandbox_end> sim_runtime::wait(const wait_sandbox& request) {
+  auto loss = world_->loss_of(request);
+  if (!loss) return loss.error();
+  if (*loss) return **loss;
+  auto promise = make_response_promise<sandbox_end>();
+  waiting_for_loss_.emplace_back(request, promise);
+  return promise;
+}
+
 caf::result<exec_result> sim_runtime::exec(const exec_sync& request) {
   if (!request.once.empty()) {
     if (auto told = told_once_.find({request.key, request.once}); told != told_once_.end())
@@ -159,6 +170,15 @@ void sim_runtime::settle() {
       i = execs_.erase(i);
     }
     std::erase_if(told_once_, [&](auto& told) { return told.first.first == exit.key; });
+  }
+  for (auto& [request, promise] : std::exchange(waiting_for_loss_, {})) {
+    auto loss = world_->loss_of(request);
+    if (!loss)
+      promise.deliver(loss.error());
+    else if (*loss)
+      promise.deliver(**loss);
+    else
+      waiting_for_loss_.emplace_back(request, promise);
   }
   arm_next();
 }

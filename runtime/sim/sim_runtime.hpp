@@ -25,6 +25,7 @@ private:
   caf::result<T> reply_at(sim_due<T> due);
   caf::result<container_started> start(const container_key& key);
   caf::result<container_exit> wait(const container_key& key);
+  caf::result<sandbox_end> wait(const wait_sandbox& request);
   caf::result<exec_result> exec(const exec_sync& request);
   void settle();
   void arm_next();
@@ -42,6 +43,7 @@ private:
   uint64_t subscription_ = 0;
   size_t exits_seen_ = 0;
   std::map<container_key, std::vector<caf::typed_response_promise<container_exit>>> waiting_;
+  std::vector<std::pair<wait_sandbox, caf::typed_response_promise<sandbox_end>>> waiting_for_loss_;
   std::list<running_exec> execs_;
   std::map<std::pair<container_key, std::string>, exec_result> told_once_; ///< while the instance runs
   deadline_set::id next_ = 0;

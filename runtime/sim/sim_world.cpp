@@ -68,7 +68,16 @@ sim_due<sandbox_info> sim_world::create(const create_sandbox& request, clock_tim
 
 void sim_world::lose_networks() {
   for (auto& [uid, box] : sandboxes_)
-    box.info.network_lost = !box.spec.host_network;
+    if (!box.spec.host_network) box.info.lost = "the sandbox has lost its network";
+}
+
+caf::expected<std::optional<sandbox_end>> sim_world::loss_of(const wait_sandbox& request) const {
+  auto i = sandboxes_.find(request.pod_uid);
+  if (i == sandboxes_.end() || i->second.info.id != request.id)
+    return make_error(errc::not_found, "pod " + request.pod_uid + " has no such sandbox");
+  auto& info = i->second.info;
+  if (info.lost.empty()) return std::optional<sandbox_end>{};
+  return std::optional{sandbox_end{info.id, info.lost}};
 }
 
 void sim_world::remove(const remove_sandbox& request, clock_time now) {
@@ -103,8 +112,9 @@ sim_due<container_created> sim_world::create(const create_container& request, cl
             refuse(key, errc::stale, "attempt " + std::to_string(slot.highest) + " has replaced it", now)};
   if (auto* x = find(key)) return {std::max(now, x->ready_at), container_created{x->id}};
   if (key.attempt == slot.highest) return {now, refuse(key, errc::stale, "it was removed", now)};
-  if (!sandboxes_.contains(key.pod_uid))
-    return {now, refuse(key, errc::not_found, "the pod has no sandbox", now)};
+  auto box = sandboxes_.find(key.pod_uid);
+  if (box == sandboxes_.end()) return {now, refuse(key, errc::not_found, "the pod has no sandbox", now)};
+  if (!box->second.info.lost.empty()) return {now, make_error(errc::unavailable, box->second.info.lost)};
   for (auto& [attempt, x] : slot.instances)
     if (x.at != stage::exited)
       return {now, refuse(key, errc::conflict, "attempt " + std::to_string(attempt) + " has not ended", now)};

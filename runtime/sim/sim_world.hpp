@@ -38,6 +38,9 @@ public:
 
   /// Ends the running instance of a container, as if it had ended by itself. False when none runs.
   bool end_container(std::string_view pod_uid, std::string_view name, int32_t exit_code, clock_time now);
+  /// The first process of a pod's shared process namespace ends, and all in there with it: the sandbox is
+  /// lost. False when the pod has none.
+  bool end_first_process(const std::string& pod_uid, clock_time now);
   /// The machine loses power: all containers and sandboxes are gone without a trace in list().
   void lose_power(clock_time now);
   /// The sandboxes that are there have lost their network: as a restart of the daemon may find them.
@@ -47,6 +50,8 @@ public:
   // ------------------------------------------------------------------------------
 
   sim_due<sandbox_info> create(const create_sandbox& request, clock_time now);
+  /// Why a sandbox is of no use any more; empty while it is. Error not_found: it is not there.
+  caf::expected<std::optional<sandbox_end>> loss_of(const wait_sandbox& request) const;
   void remove(const remove_sandbox& request, clock_time now);
   sim_due<container_created> create(const create_container& request, clock_time now);
   /// When the start is through; started() then tells how it went.

@@ -93,6 +93,20 @@ bool sim_world::end_container(std::string_view pod_uid, std::string_view name, i
   return false;
 }
 
+bool sim_world::end_first_process(const std::string& pod_uid, clock_time now) {
+  advance(now);
+  auto box = sandboxes_.find(pod_uid);
+  if (box == sandboxes_.end() || !box->second.spec.share_process_namespace) return false;
+  box->second.info.lost = "the first process of the pod's process namespace has ended";
+  // All in the namespace ends with it.
+  for (auto& [name, slot] : slots_)
+    for (auto& [attempt, x] : slot.instances)
+      if (name.first == pod_uid && x.at != stage::exited && x.at != stage::created)
+        ended(x, now, 137, "Error", "");
+  changed();
+  return true;
+}
+
 void sim_world::lose_power(clock_time now) {
   advance(now);
   // The exits are noted for the history alone: nobody was there to see them.

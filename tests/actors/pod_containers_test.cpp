@@ -298,6 +298,12 @@ BOOST_AUTO_TEST_CASE(a_rule_restarts_all_containers_in_place) {
   w.sim.run_for(1s);
   BOOST_TEST(w.phase("p") != "Failed");
   BOOST_TEST(w.status_of("p", "main").state.waiting->reason == "RestartingAllContainers");
+  auto restarting = [&] {
+    for (auto& c : w.pod_of("p").status.conditions)
+      if (c.type == "AllContainersRestarting") return c.status + ' ' + c.reason + ' ' + c.message;
+    return std::string{"none"};
+  };
+  BOOST_TEST(restarting() == "True RestartAllContainersStarted container exited with restart policy rule");
   auto exited = w.times(sim_event_kind::exited, "main")[0];
   BOOST_REQUIRE(w.wait([&] { return w.times(sim_event_kind::started, "main").size() == 2; }, 20s));
   for (auto* c : {"i", "side", "main", "once"})
@@ -312,6 +318,7 @@ BOOST_AUTO_TEST_CASE(a_rule_restarts_all_containers_in_place) {
   BOOST_TEST(w.status_of("p", "main").restart_count == 1);
   BOOST_TEST(w.phase("p") == "Running");
   BOOST_TEST(w.times(sim_event_kind::sandbox_created, "").size() == sandboxes);
+  BOOST_TEST(restarting() == "False  ");
   w.check_invariants();
 }
 

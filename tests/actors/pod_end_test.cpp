@@ -180,6 +180,53 @@ BOOST_AUTO_TEST_CASE(a_sandbox_that_lost_its_network_is_made_anew_with_all_in_it
   w.check_invariants();
 }
 
+BOOST_AUTO_TEST_CASE(a_sandbox_whose_first_process_ended_is_made_anew_with_all_in_it) {
+  node_world w;
+  sim_profile first;
+  first.runs = {{1s, 0}};
+  w.world->set_profile("i", first);
+  w.start_node();
+  w.create(pod_manifest(
+      "p", {box("a"), box("b")},
+      {{"shareProcessNamespace", true},
+       {"initContainers", {box("i", {{"image", "busybox"}, {"imagePullPolicy", "IfNotPresent"}})}}}));
+  w.create(
+      pod_manifest("never", {box("once")}, {{"restartPolicy", "Never"}, {"shareProcessNamespace", true}}));
+  w.create(pod_manifest("own", {box("o")}));
+  // Longer than a question for the end is waited for: it is asked again.
+  w.sim.run_for(150s);
+  BOOST_TEST(w.condition_of("p", "Ready") == "True");
+  auto before = w.pod_of("p").status;
+  for (auto* name : {"p", "never"})
+    BOOST_TEST(w.world->end_first_process(w.get(name)->uid(), w.sim.now()), name);
+  BOOST_TEST(!w.world->end_first_process(w.get("own")->uid(), w.sim.now()));
+  BOOST_REQUIRE(
+      w.wait([&] { return w.status_of("p", "a").restart_count == 1 && w.status_of("p", "b").ready; }, 20s));
+  w.sim.run_for(30s);
+  auto after = w.pod_of("p").status;
+  BOOST_TEST(w.condition_of("p", "Ready") == "True");
+  BOOST_TEST(after.pod_ip != before.pod_ip);
+  for (auto* c : {"i", "a", "b"})
+    BOOST_TEST(w.times(sim_event_kind::started, c).size() == 2u, c);
+  for (auto* c : {"a", "b"}) {
+    BOOST_TEST(w.status_of("p", c).restart_count == 1, c);
+    BOOST_REQUIRE(w.status_of("p", c).last_state.terminated);
+    BOOST_TEST(w.status_of("p", c).last_state.terminated->exit_code == 137, c);
+  }
+  BOOST_TEST(w.phase("never") == "Failed");
+  BOOST_TEST(w.times(sim_event_kind::started, "once").size() == 1u);
+  BOOST_TEST(w.times(sim_event_kind::started, "o").size() == 1u);
+  BOOST_TEST(w.events_with("SandboxChanged") >= 1u);
+  // Once more, and while no daemon looks.
+  w.sim.kill(w.node);
+  BOOST_TEST(w.world->end_first_process(w.get("p")->uid(), w.sim.now()));
+  w.sim.run_for(1s);
+  w.start_node();
+  BOOST_REQUIRE(
+      w.wait([&] { return w.status_of("p", "a").restart_count == 2 && w.status_of("p", "b").ready; }, 90s));
+  w.check_invariants();
+}
+
 BOOST_AUTO_TEST_CASE(a_node_that_is_deleted_registers_again_at_once_and_keeps_its_pods) {
   node_world w;
   w.start_node();

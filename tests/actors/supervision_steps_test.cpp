@@ -142,6 +142,12 @@ std::vector<life_step> life() {
          profile(w, "d", [](auto& p) { p.signals[15] = {1s, 0}; });
        },
        9s},
+      {"the sandbox is lost",
+       {box("c"), box("d")},
+       {{"shareProcessNamespace", true}},
+       [](auto&) {},
+       20s,
+       [](auto& w) { w.world->end_first_process(w.get("p")->uid(), w.sim.now()); }},
       {"the preStop hook runs", {box("c", hooked("preStop")), box("d")}, {}, slow_hook, 20s, remove_pod},
       {"the stop signal is sent",
        {box("c"), box("d")},

@@ -19,6 +19,11 @@ struct bad_row {
 const bad_row bad_rows[] = {
     {"maxPod: 3", "p.yaml:1:1: there is no setting maxPod (podium settings lists them)"},
     {"max_pods: 3", "p.yaml:1:1: there is no setting max_pods (did you mean maxPods?)"},
+    {"allowedUnsafeSysctls: 'net.core.*, kernel.panic'",
+     "p.yaml:1:23: allowedUnsafeSysctls has kernel.panic, which is not known to be a parameter of one pod's "
+     "namespaces"},
+    {"allowedUnsafeSysctls: 'net.*.x'",
+     "p.yaml:1:23: allowedUnsafeSysctls has net.*.x: a * may stand at the end only"},
     {"maxPods: many", "p.yaml:1:10: maxPods must be a whole number"},
     {"maxPods: 0", "p.yaml:1:10: maxPods must be at least 1"},
     {"maxPods: 1.5", "p.yaml:1:10: maxPods must be a whole number"},

@@ -2,6 +2,7 @@
 import json
 import unittest
 
+import leaks
 from harness import (DaemonTest, SLEEP, condition, container, needs_kubectl, phase, pod, pods_path, restarts, status_of,
                      waiting_reason)
 
@@ -106,6 +107,11 @@ class Rules(DaemonTest):
                                          restartPolicyRules=rule("RestartAllContainers", 42)),
                         container("other", SLEEP), initContainers=[container("init", "true")], restartPolicy="Never"))
         first = self.daemon.wait_running("all")
+        self.assertEqual("False", condition(first, "AllContainersRestarting")["status"])
+        begun = self.daemon.wait_pod("all", lambda p: condition(p, "AllContainersRestarting").get("status") == "True", what="restarting")
+        self.assertEqual(("RestartAllContainersStarted", "container exited with restart policy rule"),
+                         tuple(condition(begun, "AllContainersRestarting")[key] for key in ("reason", "message")))
+        self.assertEqual({}, condition(self.daemon.pod("one"), "AllContainersRestarting"))
         again = self.daemon.wait_pod("all", lambda p: restarts(p, "main") >= 2 and restarts(p, "other") >= 2,
                                      what="begun anew with all containers")
         self.assertGreaterEqual(init_status(again, "init")["restartCount"], 1)
@@ -138,6 +144,50 @@ class Debug(DaemonTest):
         ended = self.daemon.wait_pod("patient", lambda p: "terminated" in ephemeral_status(p, "seer").get("state", {}), what="over")
         self.assertEqual(3, ephemeral_status(ended, "seer")["state"]["terminated"]["exitCode"], answer)
         self.assertEqual(0, ephemeral_status(ended, "seer")["restartCount"])
+
+    @needs_kubectl(1, 25, "the ephemeralcontainers subresource takes pods since")
+    def test_the_processes_of_a_target(self):
+        self.create(pod("watched", container("main", SLEEP), container("other", SLEEP)))
+        self.daemon.wait_running("watched")
+        for name, target in (("seer", "main"), ("blind", None)):
+            self.kubectl("debug", "watched", "--image=busybox", "-c", name, *([f"--target={target}"] if target else []), "--", "sh", "-c", SLEEP)
+            self.daemon.wait_pod("watched", lambda p, n=name: "running" in ephemeral_status(p, n).get("state", {}), what="debugged")
+
+        def namespace(of):
+            return self.kubectl("exec", "watched", "-c", of, "--", "readlink", "/proc/self/ns/pid").out
+        self.assertEqual(namespace("main"), namespace("seer"))
+        self.assertEqual(3, len({namespace(of) for of in ("main", "other", "blind")}))
+        self.assertIn("sleep 3600", self.kubectl("exec", "watched", "-c", "seer", "--", "ps").out)
+        # It outlives the daemon, and ends with the target.
+        self.daemon.kill()
+        self.daemon.start()
+        self.daemon.wait_running("watched")
+        self.assertEqual(namespace("main"), namespace("seer"))
+        self.kubectl("exec", "watched", "-c", "seer", "--", "kill", "1", check=False)
+        ended = self.daemon.wait_pod("watched", lambda p: "terminated" in ephemeral_status(p, "seer").get("state", {})
+                                     and restarts(p, "main") == 1, what="ended with its target")
+        self.assertEqual(137, ephemeral_status(ended, "seer")["state"]["terminated"]["exitCode"])
+        self.assertEqual(0, restarts(ended, "other"))
+        uid = ended["metadata"]["uid"]
+        self.kubectl("delete", "pod", "watched", "--now")
+        self.assertEqual({}, leaks.wait_none(self.daemon, [uid]))
+
+    @needs_kubectl(1, 25, "the ephemeralcontainers subresource takes pods since")
+    def test_a_target_that_does_not_run(self):
+        self.create(pod("job", container("main", "exit 0"), container("other", SLEEP), restartPolicy="Never"),
+                    pod("late", container("main", SLEEP), initContainers=[container("first", "until [ -e /tmp/go ]; do sleep 0.1; done")]))
+        self.daemon.wait_pod("job", lambda p: "terminated" in status_of(p, "main").get("state", {}), what="half over")
+        self.daemon.wait_pod("late", lambda p: "running" in init_status(p, "first").get("state", {}), what="initialising")
+        for name, reason, message in (("job", "CreateContainerError", 'invalid target container: container "main" is not running'),
+                                      ("late", "CreateContainerConfigError", "unable to find target container main")):
+            self.kubectl("debug", name, "--image=busybox", "-c", "seer", "--target=main", "--", "true")
+            waits = self.daemon.wait_pod(name, lambda p: "waiting" in ephemeral_status(p, "seer").get("state", {})
+                                         and ephemeral_status(p, "seer")["state"]["waiting"]["reason"] != "ContainerCreating", what="waiting")
+            waiting = ephemeral_status(waits, "seer")["state"]["waiting"]
+            self.assertEqual((reason, message), (waiting["reason"], waiting["message"]))
+        # Once the target is there it comes too.
+        self.kubectl("exec", "late", "-c", "first", "--", "touch", "/tmp/go")
+        self.daemon.wait_pod("late", lambda p: "terminated" in ephemeral_status(p, "seer").get("state", {}), what="debugged")
 
     def test_only_additions(self):
         self.create(pod("fixed", container("main", SLEEP)))
