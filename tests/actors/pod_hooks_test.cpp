@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(a_post_start_hook_outlives_its_actor_and_runs_once) {
   w.world->set_profile("*", p);
   w.start_node();
   w.create(pod_manifest("p", {box("c", exec_hook("postStart", "warm"))}, {{"restartPolicy", "Never"}}));
-  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 5s));
+  BOOST_REQUIRE(w.wait([&] { return !w.times(sim_event_kind::started, "c").empty(); }, 5s));
   auto started = at(w);
   w.sim.run_for(10s);
   w.sim.kill(w.node); // every actor of the node ends
