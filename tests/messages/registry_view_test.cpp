@@ -89,6 +89,7 @@ struct facts_actor : podium::container_runtime_actor::base {
   using typed_event_based_actor::typed_event_based_actor;
   behavior_type make_behavior() override {
     return {[](const create_sandbox&) { return sandbox_info{}; },
+            [](const wait_sandbox&) { return sandbox_end{}; },
             [](const remove_sandbox&) { return ack{}; },
             [](const create_container&) { return container_created{}; },
             [](const start_container&) { return container_started{}; },
