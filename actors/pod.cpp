@@ -23,6 +23,8 @@ void pod_supervisor::on_start() {
   volume_ = {};
   for (auto& [where, token] : tokens_)
     token.asking = false;
+  // Once: a status made from what the status says would never come to rest.
+  if (last_ip_.empty()) last_ip_ = object_->as_pod().status.pod_ip;
   if (!memory_.start_time) memory_.start_time = nano_time{wall_now()};
   last_report_.clear();
   judge();
@@ -107,6 +109,7 @@ pod_status pod_supervisor::current_status() const {
   for (auto& a : ctx_->machine.addresses)
     if (a.type == "InternalIP") facts.host_ip = a.address;
   if (!torn_down_ && !memory_.pod_ip.empty()) facts.pod_ip = memory_.pod_ip;
+  facts.last_ip = last_ip_;
   return pod_status_of(facts, wall_now());
 }
 
@@ -187,6 +190,7 @@ void pod_supervisor::sandbox_made(const sandbox_info& info) {
   if (object_->as_pod().spec.host_network)
     for (auto& a : ctx_->machine.addresses)
       if (a.type == "InternalIP") memory_.pod_ip = a.address;
+  last_ip_ = memory_.pod_ip;
   if (another && !begin_in_new_sandbox(object_->as_pod().spec, memory_)) terminate("the sandbox was lost");
   watch_sandbox();
   step();

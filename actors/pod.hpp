@@ -100,6 +100,7 @@ private:
   std::map<std::pair<std::string, std::string>, held_token> tokens_; ///< by volume and path
   std::map<std::string, std::string> places_;                        ///< of the volumes, by name
   uint64_t inputs_version_ = 0; ///< counts changes of what containers are told of inputs and places
+  std::string last_ip_;         ///< of the last sandbox, this one or an earlier one
   // Volatile.
   pod_orders orders_;
   bool busy_ = false, has_sandbox_ = false;

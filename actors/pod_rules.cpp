@@ -292,7 +292,7 @@ pod_status pod_status_of(const pod_facts& facts, wall_time now) {
   if (!facts.host_ip.empty()) out.host_ips = {{facts.host_ip}};
   // One that has ended keeps showing the address that it had. Source: the kubelet's pleg, getPodIPs.
   bool over = facts.terminal || facts.memory->terminating;
-  out.pod_ip = facts.pod_ip.empty() && over ? facts.object->status.pod_ip : facts.pod_ip;
+  out.pod_ip = facts.pod_ip.empty() && over ? facts.last_ip : facts.pod_ip;
   if (!out.pod_ip.empty()) out.pod_ips = {{out.pod_ip}};
   if (memory.start_time) out.start_time = memory.start_time->value;
   out.qos_class = qos_class_of(facts.object->spec);

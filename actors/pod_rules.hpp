@@ -11,6 +11,7 @@ struct pod_facts {
   bool terminal = false;            ///< everything of it has ended: what does not run will not
   bool may_publish_terminal = true; ///< no container can be running any more
   std::string host_ip, pod_ip;      ///< "" before there is a sandbox
+  std::string last_ip;              ///< the address of the last sandbox: shown of a pod that is over
 };
 
 /// Pending, Running, Succeeded, Failed, by the containers' statuses. Terminal phases are sticky.
