@@ -141,6 +141,26 @@ step bind_both(const object_ref& claim, const object_ref& volume) {
   return bind_claim(claim, *volume);
 }
 
+bool is_ours(const object& volume) {
+  auto by = volume.meta().annotations.find(provisioned_by);
+  return by != volume.meta().annotations.end() && by->second == own_provisioner;
+}
+
+/// A bound claim asks for more than its volume has (the API let it: the class allows it). A directory has no
+/// size of its own, so that it grows by being told; other volumes are for who made them. The words are of the
+/// external resizer and of the controller that waits for it.
+step grow(const object_ref& claim, const object_ref& volume) {
+  if (!is_ours(*volume))
+    return claim_status(
+        claim, "Bound", &volume->as_persistent_volume(),
+        notice{"Normal", "ExternalExpanding", "waiting for an external controller to expand this PVC"});
+  auto document = volume->document();
+  child(child(document.as_object(), "spec"), "capacity")["storage"] =
+      claim->as_persistent_volume_claim().spec.resources.requests.at("storage");
+  return {kind::update, volume->key(), std::move(document),
+          notice{"Normal", "VolumeResizeSuccessful", "Resize volume succeeded"}};
+}
+
 /// A claim that has been bound: its volume must be there and be its own.
 step decide_bound(const object_ref& claim, const picture& seen) {
   auto& name = claim->as_persistent_volume_claim().spec.volume_name;
@@ -158,6 +178,9 @@ step decide_bound(const object_ref& claim, const picture& seen) {
   if (!volume.spec.claim_ref) return bind_volume(found->second, *claim);
   if (volume.spec.claim_ref->uid != claim->uid())
     return lost("ClaimMisbound", "Two claims are bound to the same volume, this one is bound incorrectly");
+  if (storage_of(volume.spec.capacity)
+      < storage_of(claim->as_persistent_volume_claim().spec.resources.requests))
+    return grow(claim, found->second);
   return claim_status(claim, "Bound", &volume);
 }
 
@@ -219,11 +242,9 @@ step reclaim(const object_ref& volume, wall_time now) {
   if (view.status.phase != "Released" && view.status.phase != "Failed")
     return volume_status(volume, "Released", now);
   if (view.status.phase == "Failed" || policy == "Retain" || policy.empty()) return {};
-  auto by = volume->meta().annotations.find(provisioned_by);
-  bool ours = by != volume->meta().annotations.end() && by->second == own_provisioner;
-  if (policy == "Delete" && ours) return {kind::remove_directory, volume->key(), {}, {}};
+  if (policy == "Delete" && is_ours(*volume)) return {kind::remove_directory, volume->key(), {}, {}};
   // Somebody else made it, and takes it away.
-  if (policy == "Delete" && by != volume->meta().annotations.end()) return {};
+  if (policy == "Delete" && volume->meta().annotations.contains(provisioned_by)) return {};
   auto [reason, what] = policy == "Delete" ? std::pair{"VolumeFailedDelete", "deletable"}
                                            : std::pair{"VolumeFailedRecycle", "recyclable"};
   auto why = "no " + std::string{what} + " volume plugin matched";

@@ -134,6 +134,38 @@ BOOST_AUTO_TEST_CASE(both_sides_are_bound_one_after_the_other) {
   BOOST_TEST(text_at(status.document, "/capacity/storage") == "1Gi");
 }
 
+BOOST_AUTO_TEST_CASE(a_bound_claim_that_asks_for_more) {
+  constexpr auto text =
+      R"({"metadata":{"annotations":{"pv.kubernetes.io/bind-completed":"yes"}},
+          "spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"3Gi"}},
+                  "storageClassName":"fast","volumeName":"v"},
+          "status":{"phase":"Bound","accessModes":["ReadWriteOnce","ReadOnlyMany"],"capacity":{"storage":"1Gi"}}})";
+  auto owned = volume_text("1Gi", R"(,"claimRef":{"namespace":"default","name":"c","uid":"uid-c"})", "Bound");
+  auto made_by = [&](const std::string& who) {
+    return R"({"metadata":{"annotations":{"pv.kubernetes.io/provisioned-by":")" + who + "\"}},"
+           + owned.substr(1);
+  };
+  claim("c", text);
+  volume("v", made_by("somebody.else").c_str());
+  auto next = of_claim("c");
+  BOOST_TEST((next.what == kind::none));
+  BOOST_REQUIRE(next.tell);
+  BOOST_TEST(next.tell->reason == "ExternalExpanding");
+
+  volume("v", made_by(std::string{own_provisioner}).c_str());
+  next = of_claim("c");
+  BOOST_TEST((next.what == kind::update));
+  BOOST_TEST(next.key.name == "v");
+  BOOST_TEST(text_at(next.document, "/spec/capacity/storage") == "3Gi");
+  BOOST_TEST(next.tell->reason == "VolumeResizeSuccessful");
+  auto key = next.key;
+  volumes["v"] = {std::make_shared<const object>(key, 8, next.document)};
+  next = of_claim("c");
+  BOOST_TEST((next.what == kind::put_status));
+  BOOST_TEST(text_at(next.document, "/capacity/storage") == "3Gi");
+  BOOST_TEST(!next.tell);
+}
+
 struct pending_row {
   const char* storage_class; ///< of the name fast; "" is none
   const char* reason;

@@ -341,6 +341,18 @@ class Storage(ObjectsTest):
                       "that provisions the pvc must support resize", refused.err)
         self.assertEqual("1Mi", self.get("pvc", "small")["spec"]["resources"]["requests"]["storage"])
 
+    def test_a_claim_that_may_grow(self):
+        self.kubectl("create", "-f", "-", stdin=json.dumps({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "elastic"}, "provisioner": "podium.io/host-directory",
+            "volumeBindingMode": "Immediate", "allowVolumeExpansion": True}))
+        self.addCleanup(self.kubectl, "delete", "sc", "elastic", check=False)
+        self.make_claim("growing", storageClassName="elastic")
+        self.kubectl("wait", "pvc/growing", "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+        self.kubectl("patch", "pvc", "growing", "-p", '{"spec":{"resources":{"requests":{"storage":"5Gi"}}}}')
+        self.kubectl("wait", "pvc/growing", "--for=jsonpath={.status.capacity.storage}=5Gi", "--timeout=30s")
+        self.assertRegex(self.kubectl("get", "pv").out, r" 5Gi +RWO .*default/growing +elastic")
+        self.assertIn("VolumeResizeSuccessful", self.kubectl("describe", "pvc", "growing").out)
+
     def test_a_claim_in_use_stays(self):
         self.make_claim("busy")
         self.create(using("user", "busy"))
