@@ -121,10 +121,15 @@ const setting_row rows[] = {
     {"nodeLabels", labels_of{labels_in},
      "Labels of the node, for nodeSelector, besides the well-known ones."},
     {"maxPods", PODIUM_INTEGER(max_pods), "How many pods the node takes.", 1},
-    {"allowedUnsafeSysctls", PODIUM_TEXT(allowed_unsafe_sysctls),
-     "Kernel parameters that pods may set beside the safe ones, separated by commas: names, or beginnings such "
+    {"allowedUnsafeSysctls",
+     PODIUM_TEXT(allowed_unsafe_sysctls),
+     "Kernel parameters that pods may set beside the safe ones, separated by commas: names, or beginnings "
+     "such "
      "as net.core.*",
-     0, unit::none, {}, check_sysctls},
+     0,
+     unit::none,
+     {},
+     check_sysctls},
     {"runtime", PODIUM_TEXT(runtime), "The OCI runtime: auto takes crun where it works, else runc.", 0,
      unit::none, "auto crun runc"},
     {"logLevel", PODIUM_TEXT(log_level), "What the daemon logs.", 0, unit::none,
