@@ -6,6 +6,35 @@ namespace podium {
 namespace {
 // A pull may be long; this bounds one that hangs.
 constexpr auto pull_timeout = std::chrono::minutes{20};
+// A pull that nobody waits for goes on for so long: a pod that is made anew, or a container whose actor was
+// replaced, finds it under way.
+constexpr auto unwanted_for = std::chrono::seconds{10};
+
+class pull_asker final : public base_actor<pull_asker_actor> {
+public:
+  pull_asker(caf::actor_config& cfg, node_context_ptr ctx, std::string path)
+      : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)) {}
+
+protected:
+  behavior_type handlers() override {
+    return {[this](const pull_image& what) {
+      answer_ = this->make_response_promise<image_info>();
+      ask(
+          ctx_->images, pull_timeout, [this](const image_info& info) { answer_.deliver(info); },
+          [this](const caf::error& err) { answer_.deliver(err); }, what);
+      return answer_;
+    }};
+  }
+  void on_start() override {
+    if (answer_.pending()) answer_.deliver(make_error(errc::unavailable, "who asked for it was restarted"));
+  }
+  // A promise holds its own actor.
+  void ended() override { answer_ = {}; }
+
+private:
+  const node_context_ptr ctx_;
+  caf::typed_response_promise<image_info> answer_;
+};
 
 std::string progress_text(const std::string& image, const pull_progress& so_far, const std::string& since) {
   auto text = "Pulling image \"" + image + "\": ";
@@ -16,28 +45,34 @@ std::string progress_text(const std::string& image, const pull_progress& so_far,
 } // namespace
 
 image_puller::image_puller(caf::actor_config& cfg, node_context_ptr ctx, node_actor node, std::string path)
-    : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), node_(std::move(node)) {}
+    : base_actor(cfg, ctx->env, std::move(path)), ctx_(std::move(ctx)), node_(std::move(node)) {
+  // Of who waits, whom it does not own, and of its askers.
+  this->set_down_handler([this](const caf::down_msg& down) { gone(down.source); });
+}
 
 void image_puller::on_start() {
   // What was being asked for when an exception struck is asked again by who wants it.
-  for (auto& [question, waiting] : open_)
-    waiting.deliver(make_error(errc::unavailable, "the image puller was restarted"));
+  for (auto& [number, open] : open_)
+    open.answer.deliver(make_error(errc::unavailable, "the image puller was restarted"));
   open_.clear();
+  dismiss_askers();
   pulls_.clear();
 }
 
 void image_puller::ended() {
   // A promise holds its own actor: kept, it would keep the dead one for ever.
   open_.clear();
+  dismiss_askers();
   pulls_.clear();
   node_ = nullptr;
 }
 
 image_puller::behavior_type image_puller::handlers() {
   return {[this](const ensure_image& request) {
+    auto who = caf::actor_cast<caf::actor_addr>(this->current_sender()); // the promise takes it away
     auto answer_later = this->make_response_promise<image_info>();
     auto question = ++last_question_;
-    open_.emplace(question, answer_later);
+    open_.emplace(question, image_puller::question{answer_later, std::move(who)});
     ensure(request, question);
     return answer_later;
   }};
@@ -47,9 +82,9 @@ void image_puller::answer(uint64_t question, caf::expected<image_info> result) {
   auto asked = open_.extract(question);
   if (asked.empty()) return;
   if (result)
-    asked.mapped().deliver(std::move(*result));
+    asked.mapped().answer.deliver(std::move(*result));
   else
-    asked.mapped().deliver(std::move(result.error()));
+    asked.mapped().answer.deliver(std::move(result.error()));
 }
 
 void image_puller::ensure(const ensure_image& request, uint64_t question) {
@@ -82,8 +117,15 @@ void image_puller::ensure(const ensure_image& request, uint64_t question) {
 }
 
 void image_puller::join(const ensure_image& request, uint64_t question) {
-  auto& pulls = pulls_[request.image];
-  auto same_pod = [&](const waiter& w) {
+  auto asked = open_.find(question);
+  if (asked == open_.end()) return;
+  auto who = asked->second.who;
+  auto alive = caf::actor_cast<caf::strong_actor_ptr>(who);
+  if (!alive) {
+    open_.erase(asked);
+    return;
+  }
+  auto same_container = [&](const waiter& w) {
     return w.request.pod->uid() == request.pod->uid() && w.request.container == request.container;
   };
   auto same_logins = [&](const pull& p) {
@@ -93,42 +135,65 @@ void image_puller::join(const ensure_image& request, uint64_t question) {
                                == std::tie(b.registry, b.username, b.password, b.identity_token);
                       });
   };
+  // A container wants one image at a time.
+  drop([&](const waiter& w) { return same_container(w) && w.request.image != request.image; });
+  auto& pulls = pulls_[request.image];
   // Who lost patience and asks again takes its own place.
   for (auto& p : pulls)
     for (auto& w : p.waiters)
-      if (same_pod(w)) {
+      if (same_container(w)) {
         open_.erase(w.question);
         w.question = question;
+        if (w.who != who) this->monitor(alive);
+        w.who = who;
         return;
       }
   auto mine = std::find_if(pulls.begin(), pulls.end(), same_logins);
-  if (mine == pulls.end()) mine = pulls.insert(pulls.end(), pull{request.logins, {}, {}});
-  mine->waiters.push_back({request, question, now()});
+  if (mine == pulls.end()) mine = pulls.insert(pulls.end(), pull{request.logins, {}, {}, 0, {}});
+  mine->waiters.push_back({request, question, now(), who});
+  this->monitor(alive);
   event(request, "Normal", "Pulling", "Pulling image \"" + request.image + "\"");
-  if (pulls.size() == 1 && mine->waiters.size() == 1) begin(request.image);
+  if (pulls.size() == 1 && !mine->asker) begin(request.image);
 }
 
 void image_puller::begin(const std::string& image) {
   auto& first = pulls_[image].front();
   first.begun = now();
   first.number = ++last_pull_;
+  first.asker = this->spawn<pull_asker>(ctx_, path() + "/" + std::to_string(first.number));
+  this->monitor(first.asker);
   watch_progress(image, first.number, ctx_->settings.pull_progress);
+  auto over = [this, image, number = first.number](const caf::expected<image_info>& result) {
+    if (under_way(image, number)) pulled(image, result);
+  };
   ask(
-      ctx_->images, pull_timeout, [this, image](const image_info& info) { pulled(image, info); },
-      [this, image](const caf::error& err) { pulled(image, err); }, pull_image{image, first.logins});
+      first.asker, pull_timeout + std::chrono::minutes{1}, [over](const image_info& info) { over(info); },
+      [over](const caf::error& err) { over(err); }, pull_image{image, first.logins});
+}
+
+/// What comes after the first pull of an image is over.
+void image_puller::next_pull(const std::string& image) {
+  auto& pulls = pulls_[image];
+  this->send_exit(pulls.front().asker, caf::exit_reason::user_shutdown);
+  pulls.pop_front();
+  if (pulls.empty())
+    pulls_.erase(image);
+  else
+    begin(image);
+}
+
+image_puller::pull* image_puller::under_way(const std::string& image, uint64_t number) {
+  auto found = pulls_.find(image);
+  return found != pulls_.end() && found->second.front().number == number ? &found->second.front() : nullptr;
 }
 
 void image_puller::watch_progress(const std::string& image, uint64_t number, nanoseconds next) {
-  auto under_way = [this, image, number]() -> pull* {
-    auto found = pulls_.find(image);
-    return found != pulls_.end() && found->second.front().number == number ? &found->second.front() : nullptr;
-  };
-  after(next, [this, image, number, next, under_way] {
-    if (!under_way()) return;
+  after(next, [this, image, number, next] {
+    if (!under_way(image, number)) return;
     ask(
         ctx_->images, ctx_->settings.request_timeout,
-        [this, image, under_way](const pull_progress& so_far) {
-          auto* p = under_way();
+        [this, image, number](const pull_progress& so_far) {
+          auto* p = under_way(image, number);
           if (!p) return;
           auto seconds = to_go_duration(std::chrono::floor<std::chrono::milliseconds>(now() - p->begun));
           for (auto& w : p->waiters)
@@ -139,21 +204,61 @@ void image_puller::watch_progress(const std::string& image, uint64_t number, nan
   });
 }
 
+// -- who waits no more
+// ----------------------------------------------------------------------------------------------------
+
+void image_puller::gone(const caf::actor_addr& who) {
+  for (auto& [image, pulls] : pulls_)
+    if (auto& asker = pulls.front().asker; asker && asker.address() == who) return begin(std::string{image});
+  drop([&](const waiter& w) { return w.who == who; });
+}
+
+void image_puller::drop(const std::function<bool(const waiter&)>& who) {
+  std::vector<std::string> unwanted;
+  for (auto& [image, pulls] : pulls_) {
+    auto left = false;
+    for (auto& p : pulls)
+      left |= std::erase_if(p.waiters,
+                            [&](auto& w) {
+                              if (!who(w)) return false;
+                              open_.erase(w.question);
+                              this->demonitor(w.who);
+                              return true;
+                            })
+              != 0;
+    if (!left) continue;
+    auto turn = [](auto& p) { return p.waiters.empty() && !p.asker; };
+    pulls.erase(std::remove_if(pulls.begin(), pulls.end(), turn), pulls.end());
+    if (pulls.front().waiters.empty()) unwanted.push_back(image);
+  }
+  for (auto& image : unwanted) {
+    auto& pulls = pulls_[image];
+    if (pulls.size() > 1) { // others wait for their turn
+      next_pull(image);
+      continue;
+    }
+    after(unwanted_for, [this, image, number = pulls.front().number] {
+      auto* p = under_way(image, number);
+      if (p && p->waiters.empty()) next_pull(image);
+    });
+  }
+}
+
+void image_puller::dismiss_askers() {
+  for (auto& [image, pulls] : pulls_)
+    if (auto& asker = pulls.front().asker) this->send_exit(asker, caf::exit_reason::user_shutdown);
+}
+
 void image_puller::pulled(const std::string& image, const caf::expected<image_info>& result) {
-  auto found = pulls_.find(image);
-  if (found == pulls_.end()) return;
-  auto over = std::move(found->second.front());
-  found->second.pop_front();
-  if (found->second.empty())
-    pulls_.erase(found);
-  else
-    begin(image);
+  auto over = pulls_[image].front();
+  next_pull(image);
   // The next try may then find room.
   if (!result && code_of(result.error()) == errc::no_space) this->send(node_, collect_images{});
   auto since = [this](clock_time begun) {
     return to_go_duration(std::chrono::floor<std::chrono::milliseconds>(now() - begun));
   };
   for (auto& w : over.waiters) {
+    this->demonitor(w.who);
     if (result) {
       event(w.request, "Normal", "Pulled",
             "Successfully pulled image \"" + image + "\" in " + since(std::max(over.begun, w.since)) + " ("

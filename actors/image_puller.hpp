@@ -8,6 +8,10 @@
 
 namespace podium {
 
+/// Asks the image port for one pull, for its puller. The port gives up what is asked for by nobody who lives:
+/// a pull is cancelled by the end of this actor.
+using pull_asker_actor = caf::typed_actor<caf::replies_to<pull_image>::with<image_info>>;
+
 class image_puller final : public base_actor<image_puller_actor> {
 public:
   /// `node` is told when a pull finds the disk full.
@@ -19,11 +23,15 @@ protected:
   void ended() override;
 
 private:
-  using promise = caf::typed_response_promise<image_info>;
+  struct question {
+    caf::typed_response_promise<image_info> answer;
+    caf::actor_addr who;
+  };
   struct waiter {
     ensure_image request;
     uint64_t question = 0;
     clock_time since;
+    caf::actor_addr who; ///< watched: one that has ended waits no more
   };
   /// For all who ask with the same logins: what one may have, another may not.
   struct pull {
@@ -31,11 +39,18 @@ private:
     std::vector<waiter> waiters;
     clock_time begun;
     uint64_t number = 0; ///< tells it from an earlier one of the same image; 0 until it begins
+    pull_asker_actor asker;
   };
   void ensure(const ensure_image& request, uint64_t question);
   void join(const ensure_image& request, uint64_t question);
   void begin(const std::string& image);
+  void next_pull(const std::string& image);
+  pull* under_way(const std::string& image, uint64_t number);
   void watch_progress(const std::string& image, uint64_t number, nanoseconds next);
+  void gone(const caf::actor_addr& who);
+  /// Takes who waits for nothing any more out of all pulls, and gives up those that nobody waits for then.
+  void drop(const std::function<bool(const waiter&)>& who);
+  void dismiss_askers();
   void answer(uint64_t question, caf::expected<image_info> result);
   void pulled(const std::string& image, const caf::expected<image_info>& result);
   void event(const ensure_image& request, const char* type, const char* reason, std::string message);
@@ -43,7 +58,7 @@ private:
   const node_context_ptr ctx_;
   node_actor node_;
   std::map<std::string, std::deque<pull>> pulls_; ///< by image; the first is under way
-  std::map<uint64_t, promise> open_;              ///< every question that was not answered yet
+  std::map<uint64_t, question> open_;             ///< every one that was not answered yet
   uint64_t last_question_ = 0, last_pull_ = 0;
 };
 

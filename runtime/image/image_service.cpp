@@ -11,12 +11,37 @@ struct service_state {
   image_store& store;
   images_in_use in_use;
   env_ptr env;
-  std::map<std::string, wall_time> asked; // by image id
+  std::map<std::string, wall_time> asked;                   // by image id
+  std::map<caf::actor_addr, std::set<uint64_t>> pulls = {}; // that are not answered yet, by who asked
 
   image_info answer(const image_record& image, const std::string& name) {
     auto info = to_image_info(image, name);
     info.asked_at = asked[image.id] = env->epoch.at(std::chrono::steady_clock::now());
     return info;
+  }
+
+  static void pull(const std::shared_ptr<service_state>& self, const pull_image& m,
+                   const caf::actor_addr& who, const loop_reply<image_info>& reply) {
+    auto request = std::make_shared<std::optional<uint64_t>>(0); // none: it has been answered
+    auto id = self->store.pull(m.image, m.logins,
+                               [self, who, request, reply, name = m.image](caf::expected<image_ptr> pulled) {
+                                 if (auto asked = self->pulls.find(who); asked != self->pulls.end()) {
+                                   asked->second.erase(request->value_or(0));
+                                   if (asked->second.empty()) self->pulls.erase(asked);
+                                 }
+                                 request->reset();
+                                 if (!pulled) return reply(std::move(pulled.error()));
+                                 reply(self->answer(**pulled, name));
+                               });
+    if (*request) self->pulls[who].insert(request->emplace(id));
+  }
+
+  /// Who has ended waits for nothing.
+  void withdraw(const caf::actor_addr& who) {
+    auto asked = pulls.extract(who);
+    if (asked.empty()) return;
+    for (auto request : asked.mapped())
+      store.withdraw(request);
   }
 };
 
@@ -25,7 +50,11 @@ public:
   image_service(caf::actor_config& cfg, env_ptr env, event_loop& loop, image_store& store,
                 images_in_use in_use)
       : base_actor(cfg, env, "port/images"), loop_(loop),
-        state_(std::make_shared<service_state>(service_state{store, std::move(in_use), env, {}})) {}
+        state_(std::make_shared<service_state>(service_state{store, std::move(in_use), env, {}})) {
+    this->set_down_handler([this](const caf::down_msg& down) {
+      loop_.post([state = state_, who = down.source] { state->withdraw(who); });
+    });
+  }
 
 protected:
   behavior_type handlers() override {
@@ -38,12 +67,11 @@ protected:
           });
         },
         [this](const pull_image& m) {
+          auto& sender = this->current_sender();
+          if (sender) this->monitor(sender);
           return answer_from_loop<image_info>(
-              this, loop_, [state = state_, name = m.image, logins = m.logins](auto reply) {
-                state->store.pull(name, logins, [state, reply, name](caf::expected<image_ptr> pulled) {
-                  if (!pulled) return reply(std::move(pulled.error()));
-                  reply(state->answer(**pulled, name));
-                });
+              this, loop_, [state = state_, m, who = caf::actor_cast<caf::actor_addr>(sender)](auto reply) {
+                service_state::pull(state, m, who, reply);
               });
         },
         [this](const get_pull_progress& m) {

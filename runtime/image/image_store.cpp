@@ -37,7 +37,8 @@ struct pull_job {
   std::vector<std::string> digests; // what the image is also known by, "name@sha256:…"
   std::vector<std::string> reasons; // why the sources so far did not do
   caf::error last_error;
-  std::vector<image_store::image_answer> waiting;
+  std::map<uint64_t, image_store::image_answer> waiting; // by request
+  bool given_up = false;
 
   /// Whom it may have to wait for; "" is nobody: layouts alone.
   std::string registry() const {
@@ -73,11 +74,13 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   work_pool& pool;
   launcher& children;
   serial_queue queue;
-  std::shared_ptr<image_files> files; // touched by the queue's jobs only, but for its constant parts
-  std::vector<image_ptr> images;      // the loop's copy of what files holds
-  std::set<std::string> leaving;      // ids of images that are being removed: nobody finds them
-  std::map<std::string, job_ptr> pulls;
+  std::shared_ptr<image_files> files;   // touched by the queue's jobs only, but for its constant parts
+  std::vector<image_ptr> images;        // the loop's copy of what files holds
+  std::set<std::string> leaving;        // ids of images that are being removed: nobody finds them
+  std::map<std::string, job_ptr> pulls; // but those that were given up
   std::deque<job_ptr> not_started;
+  std::set<job_ptr> under_way;
+  uint64_t last_request = 0;
   std::set<uint64_t> commands;
   std::map<std::string, unsigned> running; // by the registry that is asked
   bool closed = false, writing = false;
@@ -167,6 +170,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
       }
       ++now_there;
       ++all;
+      under_way.insert(*i);
       chosen.push_back(std::move(*i));
       i = not_started.erase(i);
     }
@@ -175,7 +179,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   }
 
   void try_source(const job_ptr& job) {
-    if (job->next_source == job->sources.size()) return finish(job, failure(*job));
+    if (job->given_up || job->next_source == job->sources.size()) return finish(job, failure(*job));
     auto& source = job->sources[job->next_source];
     if (!is_layout(source)) {
       job->fitting = fitting_logins(job->logins, name_at(source, job->reference));
@@ -232,6 +236,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   }
 
   void run_copy(const job_ptr& job, const std::string& layout_name) {
+    if (job->given_up) return failed(job, unwanted());
     auto& source = job->sources[job->next_source];
     job->copied = files->temporary("pull");
     command what;
@@ -259,6 +264,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   void copied(const job_ptr& job, caf::expected<command_result> result) {
     drop_auth_file(job);
     if (!result) return failed(job, std::move(result.error()));
+    if (job->given_up) return failed(job, unwanted());
     if (result->timed_out) {
       auto seconds = std::to_string(files->settings().pull_timeout.count());
       return failed(job, make_error(errc::timeout, "skopeo did not finish within " + seconds + " s"));
@@ -287,6 +293,8 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
              failed(job, std::move(added.error()));
            });
   }
+
+  static caf::error unwanted() { return make_error(errc::cancelled, "nobody waits for it any more"); }
 
   // Two logins that are refused in the same words are one reason.
   static void note(pull_job& job, caf::error err) {
@@ -318,7 +326,8 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
 
   void finish(const job_ptr& job, caf::expected<image_ptr> result) {
     if (auto there = running.find(job->registry()); --there->second == 0) running.erase(there);
-    pulls.erase(job->key);
+    under_way.erase(job);
+    if (!job->given_up) pulls.erase(job->key);
     if (!job->copied.empty())
       pool.submit(
           [dir = job->copied] {
@@ -327,8 +336,15 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
           },
           {});
     begin_next();
-    for (auto& done : job->waiting)
+    for (auto& [request, done] : job->waiting)
       done(result);
+  }
+
+  /// Its steps end where they look next; who asks for the same image from now on begins anew.
+  void give_up(const job_ptr& job) {
+    pulls.erase(job->key);
+    job->given_up = true;
+    if (std::erase(not_started, job) == 0 && job->command != 0) children.cancel(job->command);
   }
 };
 
@@ -343,8 +359,9 @@ image_store::~image_store() {
     if (self->write_timer != 0) self->loop.cancel(self->write_timer);
     for (auto id : self->commands)
       self->children.cancel(id);
-    for (auto& [key, job] : self->pulls)
+    for (auto& job : self->under_way)
       if (!job->auth_file.empty()) ::unlink(job->auth_file.c_str());
+    self->under_way.clear();
     self->pulls.clear();
     self->not_started.clear();
   });
@@ -355,24 +372,37 @@ void image_store::start(plain_answer done) {
                 [done = std::move(done)](caf::error err) { done(std::move(err)); });
 }
 
-void image_store::pull(const std::string& text, const std::vector<registry_login>& logins,
-                       image_answer done) {
+uint64_t image_store::pull(const std::string& text, const std::vector<registry_login>& logins,
+                           image_answer done) {
   auto reference = parse_image_reference(text);
-  if (!reference) return done(std::move(reference.error()));
+  if (!reference) {
+    done(std::move(reference.error()));
+    return 0;
+  }
+  auto request = ++impl_->last_request;
   auto key = reference->text() + "\n" + identity_of(logins);
   if (auto i = impl_->pulls.find(key); i != impl_->pulls.end()) {
-    i->second->waiting.push_back(std::move(done));
-    return;
+    i->second->waiting.emplace(request, std::move(done));
+    return request;
   }
   auto job = std::make_shared<pull_job>();
   job->key = key;
   job->reference = std::move(*reference);
   job->logins = logins;
   job->sources = sources_for(impl_->files->settings(), job->reference.domain);
-  job->waiting.push_back(std::move(done));
+  job->waiting.emplace(request, std::move(done));
   impl_->pulls.emplace(key, job);
   impl_->not_started.push_back(job);
   impl_->begin_next();
+  return request;
+}
+
+void image_store::withdraw(uint64_t id) {
+  for (auto& [key, job] : impl_->pulls)
+    if (job->waiting.erase(id) != 0) {
+      if (auto unwanted = job; unwanted->waiting.empty() && !unwanted->fetched) impl_->give_up(unwanted);
+      return;
+    }
 }
 
 caf::expected<pull_progress> image_store::progress(const std::string& text) const {
@@ -413,7 +443,7 @@ void image_store::write_out(plain_answer done) {
 void image_store::remove(const std::string& id, const std::set<std::string>& in_use, plain_answer done) {
   if (in_use.contains(id)) return done(make_error(errc::conflict, "image " + id + " is in use"));
   // Blobs that a running copy has found here must stay; the next removal or start takes what is then left.
-  auto collect_blobs = impl_->pulls.empty();
+  auto collect_blobs = impl_->under_way.empty();
   // A container that is made from now on must not build on layers that are about to go.
   impl_->leaving.insert(id);
   std::erase_if(impl_->images, [&](auto& image) { return image->id == id; });

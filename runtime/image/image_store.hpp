@@ -34,8 +34,12 @@ public:
   /// Fetches and unpacks; an image that a local layout still has under the same digest costs no copy.
   /// Requests for the same image with the same logins share one pull. A registry is told each login that
   /// fits the image's name there, in turn; without one that fits, who skopeo is on this machine. Errors:
-  /// errc::image_name, errc::image_pull, errc::too_large, errc::no_space, errc::timeout.
-  void pull(const std::string& reference, const std::vector<registry_login>& logins, image_answer done);
+  /// errc::image_name, errc::image_pull, errc::too_large, errc::no_space, errc::timeout. Returns an id for
+  /// withdraw(); 0: it has been answered.
+  uint64_t pull(const std::string& reference, const std::vector<registry_login>& logins, image_answer done);
+  /// Who asked wants it no more and gets no answer. A pull that nobody waits for is given up: what fetches it
+  /// is killed, and its place is free. What is being unpacked already is finished.
+  void withdraw(uint64_t id);
   /// How far the pull of an image is. Errors: errc::image_name, errc::not_found (none is under way).
   caf::expected<pull_progress> progress(const std::string& reference) const;
   /// The image on this node that `reference` (or an image id, "sha256:…") means.

@@ -7,7 +7,6 @@
 #include "runtime/oci/unix_socket.hpp"
 #include "runtime/process/fd_stream.hpp"
 #include "runtime/process/fd_watch.hpp"
-#include "runtime/process/process_tree.hpp"
 #include <boost/json.hpp>
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -287,7 +286,8 @@ void exec_stream::close() {
   events_ = {};
   release();
   if (linger_timer_ != 0) loop_.cancel(std::exchange(linger_timer_, 0));
-  if (pid_ > 0) kill_tree(pid_, runtime_.processes(container_.cgroup));
+  if (pid_ > 0)
+    runtime_.children().kill(pid_, [list = runtime_.processes(container_.cgroup)] { return list; });
   in_.reset();
   out_.reset();
   err_.reset();

@@ -10,6 +10,8 @@
 #include <map>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <unordered_map>
 #include <uv.h>
@@ -26,6 +28,14 @@ constexpr auto adopted_grace = 1s;
 /// A look for zombies although no SIGCHLD came: the signal may be blocked in every thread.
 constexpr auto safety_net = 30s;
 
+/// A tree to kill.
+struct doomed {
+  pid_t root = 0;
+  std::function<std::vector<pid_t>()> suspects;
+
+  void kill() const { kill_tree(root, suspects ? suspects() : std::vector<pid_t>{}); }
+};
+
 exit_status status_of(const siginfo_t& info) {
   if (info.si_code == CLD_EXITED) return {info.si_status, 0};
   return {0, info.si_status};
@@ -33,7 +43,7 @@ exit_status status_of(const siginfo_t& info) {
 
 } // namespace
 
-struct launcher::impl {
+struct launcher::impl : std::enable_shared_from_this<launcher::impl> {
   struct child {
     unique_fd pidfd;
     std::unique_ptr<fd_watch> watch;
@@ -66,6 +76,11 @@ struct launcher::impl {
   uv_signal_t* sigchld = nullptr;
   uint64_t look_timer = 0, net_timer = 0;
   pid_t young_zombie = 0; // seen at the last look
+  // Trees are killed in rounds, by a thread that lives for one. As long as it lasts no process is reaped that
+  // it may name: a number that is free again may be given to a stranger.
+  std::vector<doomed> to_kill; // in the next round
+  std::shared_ptr<const std::vector<doomed>> round;
+  std::thread killer;
 
   void start() {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -85,6 +100,11 @@ struct launcher::impl {
   }
 
   void stop() {
+    if (killer.joinable()) killer.join();
+    round = nullptr;
+    for (auto& tree : to_kill)
+      if (children.count(tree.root) != 0) tree.kill();
+    to_kill.clear();
     uv_signal_stop(sigchld);
     uv_close(reinterpret_cast<uv_handle_t*>(sigchld),
              [](uv_handle_t* h) { delete reinterpret_cast<uv_signal_t*>(h); });
@@ -105,9 +125,17 @@ struct launcher::impl {
     watches.clear();
   }
 
+  bool in_round(pid_t pid) const {
+    return round && std::any_of(round->begin(), round->end(), [&](auto& tree) { return tree.root == pid; });
+  }
+
   void exited(pid_t pid) {
     auto i = children.find(pid);
     if (i == children.end()) return;
+    if (in_round(pid)) {
+      i->second.watch.reset(); // it would call all the time; the round's end looks again
+      return;
+    }
     siginfo_t info{};
     if (::waitid(P_PIDFD, static_cast<id_t>(i->second.pidfd.get()), &info, WEXITED | WNOHANG) == 0
         && info.si_pid == 0)
@@ -121,6 +149,7 @@ struct launcher::impl {
   /// its own, and an unreaped process keeps a container's process namespace from ending); after a while those
   /// of our own session, which who embeds podium may have started and wait for himself.
   void reap_adopted() {
+    if (round) return; // its end looks again
     for (;;) {
       siginfo_t info{};
       if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
@@ -153,7 +182,8 @@ struct launcher::impl {
     auto ended = std::move(i->second);
     watches.erase(i);
     siginfo_t info{};
-    if (ended.pidfd && children.count(ended.pid) == 0) // a zombie that we adopted; ECHILD for a stranger
+    if (!round && ended.pidfd
+        && children.count(ended.pid) == 0) // a zombie that we adopted; ECHILD for a stranger
       ::waitid(P_PIDFD, static_cast<id_t>(ended.pidfd.get()), &info, WEXITED | WNOHANG);
     if (ended.ended) ended.ended();
   }
@@ -161,6 +191,9 @@ struct launcher::impl {
   void collect(uint64_t id, std::unique_ptr<fd_stream>& stream, unique_fd fd, std::string& into);
   void finish_if_done(uint64_t id);
   void time_is_up(uint64_t id);
+  void kill_soon(pid_t root, std::function<std::vector<pid_t>()> suspects);
+  void begin_round();
+  void end_round();
 };
 
 launcher::launcher(event_loop& loop) : impl_(std::make_shared<impl>(loop)) {
@@ -296,7 +329,46 @@ void launcher::impl::time_is_up(uint64_t id) {
   auto& r = *i->second;
   r.deadline = 0;
   r.result.timed_out = true;
-  kill_tree(r.pid, r.what.suspects ? r.what.suspects() : std::vector<pid_t>{});
+  if (!r.exited) kill_soon(r.pid, r.what.suspects);
+}
+
+void launcher::impl::kill_soon(pid_t root, std::function<std::vector<pid_t>()> suspects) {
+  to_kill.push_back({root, std::move(suspects)});
+  if (!round) begin_round();
+}
+
+void launcher::impl::begin_round() {
+  // One that was reaped meanwhile has no tree any more, and its number may be somebody else's.
+  std::erase_if(to_kill, [&](auto& tree) { return children.count(tree.root) == 0; });
+  if (to_kill.empty()) return;
+  round = std::make_shared<const std::vector<doomed>>(std::exchange(to_kill, {}));
+  try {
+    // The thread has the trees but owns nothing: what `suspects` holds is let go of on the loop.
+    killer = std::thread{[trees = round.get(), l = &loop, weak = weak_from_this()] {
+      for (auto& tree : *trees)
+        tree.kill();
+      l->post([weak] {
+        if (auto self = weak.lock()) self->end_round();
+      });
+    }};
+  } catch (const std::system_error&) { // no thread to be had
+    for (auto& tree : *round)
+      tree.kill();
+    loop.post([weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->end_round();
+    });
+  }
+}
+
+void launcher::impl::end_round() {
+  if (!round) return;
+  if (killer.joinable()) killer.join();
+  auto over = std::exchange(round, nullptr);
+  // Those that ended meanwhile. What is called back may end what others are told of.
+  for (auto& tree : *over)
+    exited(tree.root);
+  reap_adopted();
+  if (!round) begin_round();
 }
 
 int64_t launcher::written_bytes(uint64_t id) const {
@@ -311,9 +383,11 @@ int64_t launcher::written_bytes(uint64_t id) const {
 
 void launcher::cancel(uint64_t id) {
   auto i = impl_->commands.find(id);
-  if (i == impl_->commands.end()) return;
-  auto& r = *i->second;
-  kill_tree(r.pid, r.what.suspects ? r.what.suspects() : std::vector<pid_t>{});
+  if (i != impl_->commands.end() && !i->second->exited) kill(i->second->pid, i->second->what.suspects);
+}
+
+void launcher::kill(pid_t child, std::function<std::vector<pid_t>()> suspects) {
+  if (impl_->children.count(child) != 0) impl_->kill_soon(child, std::move(suspects));
 }
 
 size_t launcher::children() const {

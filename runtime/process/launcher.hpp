@@ -24,7 +24,8 @@ struct command {
   size_t output_limit_bytes = 1 << 20; ///< kept of each stream; the rest is read and dropped
   std::chrono::nanoseconds linger{
       std::chrono::milliseconds{500}}; ///< wait for a pipe that a grandchild holds after the exit
-  /// Asked when the time is up: more processes that may belong to the command (see kill_tree).
+  /// Asked when the time is up, on a thread of its own: more processes that may belong to the command (see
+  /// kill_tree). It may use nothing that ends before the launcher.
   std::function<std::vector<pid_t>()> suspects;
 };
 
@@ -54,6 +55,10 @@ public:
   int64_t written_bytes(uint64_t id) const;
   /// Kills a running command's tree; `done` is still called.
   void cancel(uint64_t id);
+  /// Kills the tree of a child that has not been reported as ended; `suspects` as in a command. Beside the
+  /// loop, which goes on: the look at each of a container's processes takes its time. The child's end is told
+  /// after it.
+  void kill(pid_t child, std::function<std::vector<pid_t>()> suspects);
 
   /// Calls `ended` when a process that need not be a child has ended; at once (from the loop) when it has
   /// already. `start_ticks` guards against a reused pid; 0 accepts any. Returns an id for unwatch().

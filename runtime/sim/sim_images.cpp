@@ -119,7 +119,15 @@ uint64_t sim_image_store::pulls(const std::string& image) const {
 
 sim_images::sim_images(caf::actor_config& cfg, env_ptr env, std::string path,
                        std::shared_ptr<sim_image_store> store)
-    : base_actor(cfg, std::move(env), std::move(path)), store_(std::move(store)) {}
+    : base_actor(cfg, std::move(env), std::move(path)), store_(std::move(store)) {
+  this->set_down_handler([this](const caf::down_msg& down) {
+    auto asked = asked_by_.extract(down.source);
+    if (asked.empty()) return;
+    cancel(asked.mapped().end);
+    begun_.erase(asked.mapped().image);
+    store_->given_up.push_back(asked.mapped().image);
+  });
+}
 
 sim_images::behavior_type sim_images::handlers() {
   return {
@@ -132,18 +140,23 @@ sim_images::behavior_type sim_images::handlers() {
       [this](const pull_image& x) -> caf::result<image_info> {
         auto outcome = store_->begin_pull(x.image, x.logins);
         if (!outcome && code_of(outcome.error()) == errc::image_name) return outcome.error();
+        auto who = caf::actor_cast<caf::actor_addr>(this->current_sender());
+        if (who) this->monitor(this->current_sender());
         auto promise = make_response_promise<image_info>();
         begun_[x.image] = now();
-        after(store_->pull_delay(x.image), [this, promise, image = x.image, outcome]() mutable {
-          begun_.erase(image);
-          if (!outcome) {
-            promise.deliver(outcome.error());
-            return;
-          }
-          store_->finish_pull(image);
-          store_->asked(outcome->id, wall_now());
-          promise.deliver(*outcome);
-        });
+        asked_by_[who] = {x.image, 0};
+        asked_by_[who].end =
+            after(store_->pull_delay(x.image), [this, who, promise, image = x.image, outcome]() mutable {
+              begun_.erase(image);
+              asked_by_.erase(who);
+              if (!outcome) {
+                promise.deliver(outcome.error());
+                return;
+              }
+              store_->finish_pull(image);
+              store_->asked(outcome->id, wall_now());
+              promise.deliver(*outcome);
+            });
         return promise;
       },
       [this](const get_pull_progress& x) -> caf::result<pull_progress> {

@@ -43,8 +43,9 @@ public:
   /// The disk: what is left of it beside the images.
   int64_t capacity_bytes = 0, other_bytes = 0;
   image_disk disk() const;
-  std::set<std::string> used;       ///< ids that containers have: their removal is refused
-  std::vector<std::string> removed; ///< names of the images that were removed, in order
+  std::set<std::string> used;        ///< ids that containers have: their removal is refused
+  std::vector<std::string> removed;  ///< names of the images that were removed, in order
+  std::vector<std::string> given_up; ///< images whose pull ended with who asked for it, in order
   /// Pulls tried of `image`.
   uint64_t pulls(const std::string& image) const;
 
@@ -69,7 +70,12 @@ protected:
 
 private:
   std::shared_ptr<sim_image_store> store_;
-  std::map<std::string, clock_time> begun_; ///< pulls under way
+  struct pull_under_way {
+    std::string image;
+    deadline_set::id end = 0;
+  };
+  std::map<std::string, clock_time> begun_;            ///< pulls under way
+  std::map<caf::actor_addr, pull_under_way> asked_by_; ///< they end with who asked for them
 };
 
 } // namespace podium

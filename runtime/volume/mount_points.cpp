@@ -86,8 +86,7 @@ caf::error remove_with_mounts(const std::string& directory) {
   // hundred that end at once wait for nothing else; remove_tree() enters none that is left.
   std::error_code ec;
   for (auto& entry : std::filesystem::directory_iterator(directory, ec))
-    if (entry.symlink_status(ec).type() == std::filesystem::file_type::directory)
-      unmount_all(entry.path().string());
+    unmount_all(entry.path().string()); // a sub path may be a file
   unmount_all(directory);
   remove_tree(directory);
   if (!exists(directory)) return {};

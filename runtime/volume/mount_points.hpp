@@ -16,9 +16,10 @@ caf::error mount_memory(const std::string& directory, int64_t size_bytes, int64_
 void unmount_all(const std::string& path);
 /// Mount points at and below a directory of this mount namespace, deepest first.
 std::vector<std::string> mount_points_below(const std::string& directory);
-/// Takes away all that is mounted at and below a directory and deletes it; what is behind the mounts stays.
-/// Errors, errc::io: a mount does not go (what is beside it may have been deleted by then), something is
-/// left.
+/// Takes away all that is mounted at and below a directory and deletes it; what is behind the mounts stays:
+/// no deletion enters one. It is for what is over (an ended pod's, a released volume's): where a mount does
+/// not go, or something is left (errc::io), what lies beside it has been deleted, and another call goes on
+/// from there.
 caf::error remove_with_mounts(const std::string& directory);
 
 } // namespace podium

@@ -271,6 +271,56 @@ BOOST_AUTO_TEST_CASE(a_long_pull_tells_how_far_it_is) {
   BOOST_TEST(w.phase("a") == "Running");
 }
 
+BOOST_AUTO_TEST_CASE(a_pull_that_nobody_waits_for_is_given_up) {
+  node_world w;
+  w.images->set("endless", {.pull_delay = 15min});
+  w.images->set("other", {.pull_delay = 15min});
+  w.start_node();
+  for (auto* name : {"a", "b"})
+    w.create(pod_manifest(name, {{{"name", "c"}, {"image", "endless"}}}));
+  w.create(pod_manifest("c", {{{"name", "c"}, {"image", "other"}}}));
+  w.sim.run_for(5s);
+  auto gone = [&](const char* name) {
+    w.remove(name);
+    BOOST_REQUIRE(w.wait([&] { return !w.get(name); }, 60s));
+  };
+  gone("a");
+  w.sim.run_for(1min);
+  BOOST_TEST(w.images->given_up.empty()); // another one waits for it
+  gone("b");
+  // Who comes soon finds it under way.
+  w.sim.run_for(5s);
+  w.create(pod_manifest("d", {{{"name", "c"}, {"image", "endless"}}}));
+  w.sim.run_for(1min);
+  BOOST_TEST(w.images->given_up.empty());
+  BOOST_TEST(w.images->pulls("endless") == 1u);
+  gone("d");
+  w.sim.run_for(11s);
+  BOOST_TEST(w.images->given_up == std::vector<std::string>{"endless"});
+  BOOST_TEST(w.status_of("c", "c").state.waiting.has_value());
+  // The next one begins anew, and gets it.
+  w.create(pod_manifest("e", {{{"name", "c"}, {"image", "endless"}}}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("e") == "Running" && w.phase("c") == "Running"; }, 16min));
+  BOOST_TEST(w.images->pulls("endless") == 2u);
+  BOOST_TEST(w.images->given_up.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_container_that_wants_another_image_waits_for_that_alone) {
+  node_world w;
+  for (auto* name : {"first", "second"})
+    w.images->set(name, {.pull_delay = 15min});
+  w.start_node();
+  w.create(pod_manifest("p", {{{"name", "c"}, {"image", "first"}}}));
+  w.sim.run_for(5s);
+  auto spec = w.get("p")->document();
+  spec.at("spec").at("containers").at(0).at("image") = "second";
+  BOOST_REQUIRE(w.sim.ask<object_ref>(w.registry, update_object{w.get("p")->key(), make_document(spec)}));
+  w.sim.run_for(3min); // it asks again when its request's time is up
+  BOOST_TEST(w.images->given_up == std::vector<std::string>{"first"});
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 20min));
+  BOOST_TEST(w.images->pulls("second") == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(pods_with_the_same_login_share_a_pull_and_others_wait_for_it) {
   node_world w;
   w.images->set("private*", {.pull_delay = 10s, .password = "right"});

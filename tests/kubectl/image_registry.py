@@ -177,7 +177,7 @@ class Gate:
         self.open = threading.Event()
         self.open.set()
         self.held = threading.Semaphore(0)  # one for each request that has come to a closed gate
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()
         self.requests = []
         gate = self
 
@@ -203,6 +203,7 @@ class Gate:
     def forward(self, handler):
         with self.lock:
             self.requests.append((handler.command, handler.path))
+            self.lock.notify_all()
         if "/blobs/" in handler.path and not self.open.is_set():
             self.held.release()
             self.open.wait()
@@ -240,6 +241,12 @@ class Gate:
     def count(self, pattern):
         with self.lock:
             return sum(1 for method, path in self.requests if method == "GET" and re.search(pattern, path))
+
+    def wait_for(self, pattern):
+        """Waits for a GET of such a path, be it held or not."""
+        with self.lock:
+            if not self.lock.wait_for(lambda: self.count(pattern), deadline(30)):
+                raise AssertionError(f"nobody asked for {pattern}")
 
     def stop(self):
         self.open.set()

@@ -56,6 +56,17 @@ class RegistryTest(DaemonTest):
         self.daemon.wait_pod(name, lambda p: "terminated" in status_of(p).get("state", {}), what="ended")
         return self.kubectl("logs", name).out
 
+    def fetching(self):
+        """A pidfd of the one process that fetches."""
+        found = [pid for pid, arguments in leaks.processes_with(str(self.daemon.data)) if "skopeo" in arguments[0]]
+        self.assertEqual(1, len(found))
+        process = os.pidfd_open(found[0])
+        self.addCleanup(os.close, process)
+        return process
+
+    def wait_ended(self, process):
+        self.assertTrue(select.select([process], [], [], deadline(30))[0])
+
     def layer_directories(self):
         return set(os.listdir(self.daemon.data / "images/layers"))
 
@@ -227,24 +238,59 @@ class Progress(RegistryTest):
         self.daemon.wait_running("slow")
 
 
-class Killed(RegistryTest):
-    def test_in_the_middle_of_a_pull(self):
-        self.registry.push("killed", "1", [{"data": "x" * 1000}])
+class Unwanted(RegistryTest):
+    settings = {"images": {"parallelPulls": 1}}
+
+    def test_a_pull_ends_with_the_pod_that_waits_for_it(self):
+        for name in ("unwanted", "wanted"):
+            self.registry.push(name, "1", [{"data": name * 1000}])
         self.registry.gate.close()
         self.addCleanup(self.registry.gate.open.set)
-        self.create(self.image_pod("killed", self.registry.image("killed", "1")))
+        self.create(self.image_pod("unwanted", self.registry.image("unwanted", "1")))
         self.registry.gate.wait_held()
-        fetching = [pid for pid, arguments in leaks.processes_with(str(self.daemon.data)) if "skopeo" in arguments[0]]
-        self.assertEqual(1, len(fetching))
-        ended = os.pidfd_open(fetching[0])
-        self.addCleanup(os.close, ended)
+        first = self.fetching()
+        self.create(self.image_pod("wanted", self.registry.image("wanted", "1")))
+        self.daemon.wait_event("wanted", "Pulling")
+        self.kubectl("delete", "pod", "unwanted", "--now")
+        self.daemon.wait_gone("unwanted")
+        # The registry still says nothing: the place that it held up is free for who waits.
+        self.wait_ended(first)
+        self.registry.gate.wait_for(r"/wanted/blobs/")
+        self.registry.gate.open.set()
+        self.daemon.wait_running("wanted")
+
+
+class Killed(RegistryTest):
+    users = {"reader": "reading-is-fun"}
+
+    def test_in_the_middle_of_a_pull(self):
+        self.registry.push("killed", "1", [{"data": "x" * 1000}])
+        self.kubectl("create", "secret", "docker-registry", "reader", f"--docker-server={self.registry.host}",
+                     "--docker-username=reader", "--docker-password=reading-is-fun")
+        self.addCleanup(lambda: self.kubectl("delete", "secret", "reader", "--ignore-not-found", check=False))
+        self.registry.gate.close()
+        self.addCleanup(self.registry.gate.open.set)
+        made = self.image_pod("killed", self.registry.image("killed", "1"))
+        made["spec"]["imagePullSecrets"] = [{"name": "reader"}]
+        self.create(made)
+        self.registry.gate.wait_held()
+        fetching = self.fetching()
+        temporary = self.daemon.data / "images/tmp"
+        left = sorted(file.name for file in temporary.iterdir())
+        self.assertRegex(" ".join(left), r"^auth-\S+ pull-\S+$")
         self.daemon.kill()
         # Nothing fetches for a daemon that is no more.
-        self.assertTrue(select.select([ended], [], [], deadline(30))[0])
+        self.wait_ended(fetching)
+        self.assertEqual(left, sorted(file.name for file in temporary.iterdir()))
+        # The next daemon takes away what that one left, before it fetches again. It gives the same names.
+        for name in left:
+            (temporary / name).rename(temporary / (name + "00"))
         self.daemon.start()
+        self.registry.gate.wait_held()
+        self.assertEqual([], list(temporary.glob("*00")))
         self.registry.gate.open.set()
         self.assertEqual(0, status_of(self.daemon.wait_running("killed"))["restartCount"])
-        self.assertEqual([], list((self.daemon.data / "images/tmp").glob("auth-*")))
+        self.assertEqual([], list(temporary.glob("auth-*")))
 
 
 class Configuration(RegistryTest):

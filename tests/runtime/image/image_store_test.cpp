@@ -4,7 +4,11 @@
 #include "runtime/image/image_store.hpp"
 #include "runtime/image/manifest.hpp"
 #include "runtime/image/skopeo.hpp"
+#include "runtime/oci/small_files.hpp"
 #include "runtime/process/launcher.hpp"
+#include "runtime/process/process_tree.hpp"
+#include <arpa/inet.h>
+#include <atomic>
 #include <barrier>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
@@ -12,13 +16,16 @@
 #include <fstream>
 #include <future>
 #include <optional>
+#include <poll.h>
 #include <set>
 #include <sstream>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 using namespace podium;
 using namespace podium::test;
+using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_SUITE(image_store_suite)
 
@@ -165,6 +172,88 @@ BOOST_AUTO_TEST_CASE(requests_for_one_image_share_a_pull) {
   });
   all.get_future().get();
   BOOST_TEST(good == 5);
+}
+
+namespace {
+
+/// Takes connections and says nothing.
+struct silent_registry {
+  unique_fd socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  std::string host;
+  silent_registry() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    BOOST_REQUIRE(::bind(socket.get(), any, size) == 0);
+    BOOST_REQUIRE(::listen(socket.get(), 64) == 0);
+    BOOST_REQUIRE(::getsockname(socket.get(), any, &size) == 0);
+    host = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+  /// False when nobody has come within half a minute.
+  bool wait_for_client() const {
+    pollfd come{socket.get(), POLLIN, 0};
+    return ::poll(&come, 1, 30'000) == 1;
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_pull_that_nobody_waits_for_any_more_is_given_up) {
+  world w;
+  silent_registry registry;
+  w.settings.parallel_pulls = 1;
+  w.open();
+  std::atomic<int> answers = 0;
+  auto begin = [&](const std::string& name) {
+    uint64_t id = 0;
+    w.loop.run([&] { id = w.store->pull(registry.host + "/" + name, {}, [&](const auto&) { ++answers; }); });
+    BOOST_TEST(id != 0u);
+    return id;
+  };
+  auto withdraw = [&](uint64_t id) { w.loop.run([&] { w.store->withdraw(id); }); };
+  auto fetching = [&] {
+    size_t n = 0;
+    w.loop.run([&] { n = w.children->children(); });
+    return n;
+  };
+  auto a = begin("a");
+  BOOST_REQUIRE(registry.wait_for_client());
+  auto also_a = begin("a");
+  auto b = begin("b"), c = begin("c"); // they wait for their turns
+  withdraw(a);
+  withdraw(b);
+  BOOST_TEST(fetching() == 1u);
+  BOOST_TEST(w.count("tmp") == 1u);
+  // The last one: what fetches it is killed, and the next in line has its place. That is the one behind b.
+  auto first = descendants_of(::getpid()).at(1);
+  auto ended = open_pidfd(first);
+  BOOST_REQUIRE(ended);
+  withdraw(also_a);
+  pollfd end{ended->get(), POLLIN, 0};
+  BOOST_REQUIRE(::poll(&end, 1, 30'000) == 1);
+  // Its end is told to the loop in its own time.
+  auto a_moment = [&] { w.wait<int>([&](auto done) { w.loop.after(10ms, [done] { done(0); }); }); };
+  pid_t next = 0;
+  for (int i = 0; i < 3000 && next == 0; ++i) {
+    auto found = descendants_of(::getpid());
+    if (found.size() == 2 && found[1] != first)
+      next = found[1];
+    else
+      a_moment();
+  }
+  BOOST_TEST(next > 0);
+  auto arguments = read_small_file("/proc/" + std::to_string(next) + "/cmdline");
+  std::replace(arguments.begin(), arguments.end(), '\0', ' ');
+  BOOST_TEST(arguments.find("/c") != std::string::npos, arguments);
+  withdraw(c);
+  withdraw(c); // unknown by now
+  while (fetching() != 0)
+    a_moment();
+  w.settle();
+  BOOST_TEST(w.count("tmp") == 0u);
+  BOOST_TEST(answers == 0);
 }
 
 BOOST_AUTO_TEST_CASE(failures_name_the_image_and_the_reason) {

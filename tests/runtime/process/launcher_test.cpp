@@ -122,6 +122,68 @@ BOOST_AUTO_TEST_CASE(timeout_kills_the_tree) {
   BOOST_TEST(count == 2);
 }
 
+BOOST_AUTO_TEST_CASE(the_loop_goes_on_while_trees_are_killed) {
+  // Whoever is asked for more processes takes his time, as a look at a large container does.
+  std::promise<void> asked, answer;
+  std::atomic<int> ended = 0;
+  std::promise<void> all_ended;
+  auto slow = shell("exec sleep 1000");
+  slow.timeout = 10ms;
+  slow.suspects = [&] {
+    asked.set_value();
+    answer.get_future().wait();
+    return std::vector<pid_t>{};
+  };
+  auto other = shell("exec sleep 1000");
+  other.timeout = 20ms; // while the first is under way: it comes into the next round
+  auto note = [&](caf::expected<command_result> r) {
+    BOOST_TEST((r && r->timed_out && r->status.signal == SIGKILL));
+    if (++ended == 2) all_ended.set_value();
+  };
+  loop.run([&] {
+    launch->run(slow, note);
+    launch->run(other, note);
+  });
+  BOOST_REQUIRE((asked.get_future().wait_for(20s) == std::future_status::ready));
+  std::promise<void> alive;
+  loop.post([&] { loop.after(50ms, [&] { alive.set_value(); }); });
+  auto went_on = alive.get_future().wait_for(20s) == std::future_status::ready;
+  auto before = ended.load();
+  answer.set_value();
+  BOOST_TEST(went_on);
+  BOOST_TEST(before == 0);
+  BOOST_REQUIRE((all_ended.get_future().wait_for(20s) == std::future_status::ready));
+  size_t left = 1;
+  loop.run([&] { left = launch->children(); });
+  BOOST_TEST(left == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_process_keeps_its_number_while_its_tree_is_killed) {
+  std::promise<void> asked, answer;
+  auto c = shell("exec sleep 1000");
+  c.timeout = 10ms;
+  c.suspects = [&] {
+    asked.set_value();
+    answer.get_future().wait();
+    return std::vector<pid_t>{};
+  };
+  std::promise<void> told;
+  loop.run([&] { launch->run(c, [&](const caf::expected<command_result>&) { told.set_value(); }); });
+  BOOST_REQUIRE((asked.get_future().wait_for(20s) == std::future_status::ready));
+  auto children = descendants_of(::getpid());
+  BOOST_REQUIRE(children.size() == 2u);
+  ::kill(children[1], SIGKILL); // it ends by itself
+  auto future = told.get_future();
+  BOOST_TEST(!test::await<bool>(loop, [&](auto done) {
+    loop.after(50ms, [&, done] { done(future.wait_for(0s) == std::future_status::ready); });
+  }));
+  auto facts = facts_of(children[1]);
+  BOOST_TEST((facts.exists && facts.state == 'Z'));
+  answer.set_value();
+  BOOST_REQUIRE((future.wait_for(20s) == std::future_status::ready));
+  BOOST_TEST(!facts_of(children[1]).exists);
+}
+
 BOOST_AUTO_TEST_CASE(a_grandchild_that_holds_the_pipe_is_not_waited_for) {
   auto c = shell("sleep 1000 & echo $!");
   c.linger = 100ms;

@@ -3,14 +3,18 @@
 
 #include "core/error.hpp"
 #include "runtime/oci/small_files.hpp"
+#include "runtime/process/unique_fd.hpp"
 #include "runtime/volume/atomic_files.hpp"
 #include "runtime/volume/host_path.hpp"
 #include "runtime/volume/mount_points.hpp"
 #include "runtime/volume/volume_tree.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -141,14 +145,36 @@ BOOST_AUTO_TEST_CASE(what_is_bound_into_a_volume_from_elsewhere_stays) {
   bind(fs::path{place.path} / "a/sub");
   bind(fs::path{place.path} / "a/sub"); // one over the other
   bind(fs::path{place.path} / "top");
+  auto file = fs::path{place.path} / "a/file";
+  std::ofstream{file} << "hidden";
+  BOOST_REQUIRE(::mount((victim / "deep/data").c_str(), file.c_str(), nullptr, MS_BIND, nullptr) == 0);
   // Whoever removes a tree without looking for mounts does no harm either.
   remove_tree(place.path);
   remove_tree(fs::path{place.path} / "top");
   BOOST_TEST(text_of(victim / "deep/data") == "precious");
-  BOOST_TEST(mount_points_below(place.path).size() == 3u);
+  BOOST_TEST(mount_points_below(place.path).size() == 4u);
   BOOST_TEST(!volume_maker{w.settings}.remove("uid-1"));
   BOOST_TEST(text_of(victim / "deep/data") == "precious");
   BOOST_TEST(mount_points_below(w.root).empty());
+  BOOST_TEST(!fs::exists(place.path));
+}
+
+/// What does not go holds up itself alone, and the next call finishes.
+BOOST_AUTO_TEST_CASE(what_is_left_of_a_removal_is_removed_by_the_next) {
+  world w;
+  auto place = w.make({.kind = volume_kind::directory});
+  auto stuck = fs::path{place.path} / "stuck";
+  std::ofstream{stuck} << "x";
+  std::ofstream{fs::path{place.path} / "beside"} << "x";
+  unique_fd file{::open(stuck.c_str(), O_RDONLY | O_CLOEXEC)};
+  auto set_immutable = [&](int flag) { return ::ioctl(file.get(), FS_IOC_SETFLAGS, &flag) == 0; };
+  if (!set_immutable(FS_IMMUTABLE_FL)) return; // this file system has no such files
+  auto failed = volume_maker{w.settings}.remove("uid-1");
+  BOOST_TEST(set_immutable(0));
+  BOOST_TEST((code_of(failed) == errc::io));
+  BOOST_TEST(fs::exists(stuck));
+  BOOST_TEST(!fs::exists(fs::path{place.path} / "beside"));
+  BOOST_TEST(!volume_maker{w.settings}.remove("uid-1"));
   BOOST_TEST(!fs::exists(place.path));
 }
 
