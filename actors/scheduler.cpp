@@ -3,45 +3,16 @@
 #include "actors/claim_watch.hpp"
 #include "actors/registry_reflector.hpp"
 #include "actors/scheduler_queue.hpp"
+#include "actors/scheduling_rules.hpp"
 
 namespace podium {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto own_name = "default-scheduler";
 constexpr auto request_timeout = 10s;
 constexpr nanoseconds unschedulable_timeout = 5min;
 constexpr size_t max_binds = 256, max_per_turn = 256;
-
-bool terminal(const pod& p) {
-  return p.status.phase == "Succeeded" || p.status.phase == "Failed";
-}
-
-bool ours(const pod& p) {
-  return p.spec.scheduler_name.empty() || p.spec.scheduler_name == own_name;
-}
-
-/// Few pods have them: only those that mention the word are looked at.
-bool mentions(const object& pod, std::string_view word) {
-  return pod.json().find(word) != std::string::npos;
-}
-
-bool gated(const object& pod) {
-  return mentions(pod, "schedulingGates") && placement::is_gated(pod.document());
-}
-
-placement::pod_wants wants_of(const object& pod) {
-  auto out = placement::wants_of(pod.as_pod().spec);
-  if (mentions(pod, "nodeAffinity")) out.affinity = placement::node_affinity_of(pod.document());
-  return out;
-}
-
-const condition* scheduled_condition(const pod& p) {
-  for (auto& c : p.status.conditions)
-    if (c.type == "PodScheduled") return &c;
-  return nullptr;
-}
 
 class scheduler : public base_actor<scheduler_actor> {
 public:
@@ -394,41 +365,20 @@ private:
     say(key, p, "Warning", "FailedScheduling", p.failure);
   }
 
-  /// Condition PodScheduled=False on the latest status. If it gets lost, the next look at the pod repeats it.
+  /// If the write gets lost, the next look at the pod repeats it.
   void show_failure(const scheduled_pod& p) {
-    auto& view = p.latest->as_pod();
-    auto* shown = scheduled_condition(view);
-    if (shown && shown->status == "False" && shown->reason == "Unschedulable" && shown->message == p.failure)
-      return;
-    auto since =
-        shown && shown->status == "False" ? shown->last_transition_time.value_or(wall_now()) : wall_now();
-    auto document = p.latest->document();
-    auto& status = document.as_object()["status"];
-    if (!status.is_object()) status = boost::json::object{};
-    auto& fields = status.get_object();
-    if (view.status.phase.empty()) fields["phase"] = "Pending";
-    boost::json::array conditions;
-    if (auto* old = fields.if_contains("conditions"); old && old->is_array())
-      for (auto& c : old->get_array())
-        if (!c.is_object() || !c.get_object().contains("type") || c.get_object()["type"] != "PodScheduled")
-          conditions.push_back(c);
-    conditions.push_back({{"type", "PodScheduled"},
-                          {"status", "False"},
-                          {"lastProbeTime", nullptr},
-                          {"lastTransitionTime", to_rfc3339(since)},
-                          {"reason", "Unschedulable"},
-                          {"message", p.failure}});
-    fields["conditions"] = std::move(conditions);
+    auto status = unschedulable_status(*p.latest, p.failure, wall_now());
+    if (!status) return;
     ask(
         registry_, request_timeout, [](const object_ref&) {}, [](const caf::error&) {},
-        put_status{p.latest->key(), p.latest->uid(), make_document(status)});
+        put_status{p.latest->key(), p.latest->uid(), make_document(std::move(*status))});
   }
 
   void say(const object_key& key, const scheduled_pod& p, std::string type, std::string reason,
            std::string message) {
     if (!recorder_) return;
     send(recorder_, record_event{key, "Pod", p.latest->uid(), "", std::move(type), std::move(reason),
-                                 std::move(message), own_name, ""});
+                                 std::move(message), scheduler_name, ""});
   }
 
   registry_actor registry_;

@@ -14,7 +14,6 @@ using kind = step::kind;
 
 constexpr auto bind_completed = "pv.kubernetes.io/bind-completed";
 constexpr auto bound_by_controller = "pv.kubernetes.io/bound-by-controller";
-constexpr auto provisioned_by = "pv.kubernetes.io/provisioned-by";
 
 json::object& child(json::object& parent, std::string_view name) {
   auto& value = parent[name];
@@ -113,12 +112,7 @@ step bind_volume(const object_ref& volume, const object& claim) {
   auto& root = document.as_object();
   auto& spec = child(root, "spec");
   bool reserved = spec.contains("claimRef");
-  spec["claimRef"] = {{"kind", "PersistentVolumeClaim"},
-                      {"namespace", claim.key().ns},
-                      {"name", claim.key().name},
-                      {"uid", claim.uid()},
-                      {"apiVersion", "v1"},
-                      {"resourceVersion", std::to_string(claim.resource_version())}};
+  spec["claimRef"] = reference_to(claim);
   if (!reserved) child(child(root, "metadata"), "annotations")[bound_by_controller] = "yes";
   return {kind::update, volume->key(), std::move(document), {}};
 }
@@ -376,57 +370,6 @@ bool uses_claim(const object& pod, const object_key& claim) {
   return std::any_of(volumes.begin(), volumes.end(), [&](auto& v) {
     return v.persistent_volume_claim && v.persistent_volume_claim->claim_name == claim.name;
   });
-}
-
-std::string name_for(const object& claim) {
-  return "pvc-" + claim.uid();
-}
-
-json::value volume_for(const object& claim, const object& from, const std::string& path,
-                       const std::string& node) {
-  auto& wanted = claim.as_persistent_volume_claim();
-  auto& storage = from.as_storage_class();
-  auto requested = wanted.spec.resources.requests.find("storage");
-  json::array modes;
-  for (auto& mode : wanted.spec.access_modes)
-    modes.emplace_back(mode);
-  json::object expression{{"key", "kubernetes.io/hostname"}, {"operator", "In"}};
-  expression["values"] = json::array{json::value(node)};
-  json::object term;
-  term["matchExpressions"] = json::array{json::value(std::move(expression))};
-  json::object required;
-  required["nodeSelectorTerms"] = json::array{json::value(std::move(term))};
-  json::object spec;
-  spec["capacity"] = {
-      {"storage", requested == wanted.spec.resources.requests.end() ? "0" : requested->second}};
-  spec["accessModes"] = std::move(modes);
-  spec["persistentVolumeReclaimPolicy"] = storage.reclaim_policy.empty() ? "Delete" : storage.reclaim_policy;
-  spec["storageClassName"] = from.key().name;
-  spec["volumeMode"] = "Filesystem";
-  spec["hostPath"] = {{"path", path}, {"type", "DirectoryOrCreate"}};
-  spec["claimRef"] = {{"kind", "PersistentVolumeClaim"},
-                      {"namespace", claim.key().ns},
-                      {"name", claim.key().name},
-                      {"uid", claim.uid()},
-                      {"apiVersion", "v1"},
-                      {"resourceVersion", std::to_string(claim.resource_version())}};
-  spec["nodeAffinity"] = {{"required", std::move(required)}};
-  json::object meta{{"name", name_for(claim)}};
-  meta["annotations"] = {{provisioned_by, own_provisioner}};
-  meta["finalizers"] = json::array{json::value(volume_finalizer)};
-  return {{"apiVersion", "v1"},
-          {"kind", "PersistentVolume"},
-          {"metadata", std::move(meta)},
-          {"spec", std::move(spec)},
-          {"status", {{"phase", "Pending"}}}};
-}
-
-json::value default_class_document() {
-  json::object meta{{"name", default_class}};
-  meta["annotations"] = {{"storageclass.kubernetes.io/is-default-class", "true"}};
-  return {{"apiVersion", "storage.k8s.io/v1"}, {"kind", "StorageClass"},
-          {"metadata", std::move(meta)},       {"provisioner", own_provisioner},
-          {"reclaimPolicy", "Delete"},         {"volumeBindingMode", "WaitForFirstConsumer"}};
 }
 
 } // namespace podium::volume_rules

@@ -18,6 +18,9 @@ constexpr std::string_view default_class = "standard";
 constexpr std::string_view claim_finalizer = "kubernetes.io/pvc-protection";
 constexpr std::string_view volume_finalizer = "kubernetes.io/pv-protection";
 
+/// Annotation: who made a volume.
+constexpr auto provisioned_by = "pv.kubernetes.io/provisioned-by";
+
 /// What is seen of the registry.
 struct picture {
   std::map<std::string, object_ref> volumes, classes;
@@ -65,16 +68,18 @@ struct claim_verdict {
   std::vector<object_key> alone;               ///< claims that one pod may use at a time: ReadWriteOncePod
 };
 claim_verdict judge_pod(const object& pod, const picture& seen);
+/// The newest class that is marked as the default one; null without any.
+object_ref default_class_of(const picture& seen);
 /// Whether a pod's volumes refer to the claim.
 bool uses_claim(const object& pod, const object_key& claim);
 
+/// What a volume says of the claim that has it. (These are in volume_documents.cpp.)
+boost::json::object reference_to(const object& claim);
 /// "pvc-<uid>": the name of the volume that is made for a claim.
 std::string name_for(const object& claim);
 /// The volume that is made for a claim, bound to it, on `node`.
 boost::json::value volume_for(const object& claim, const object& storage_class, const std::string& path,
                               const std::string& node);
-/// The newest class that is marked as the default one; null without any.
-object_ref default_class_of(const picture& seen);
 /// The storage class of podium's own provisioner.
 boost::json::value default_class_document();
 

@@ -51,7 +51,7 @@ private:
 };
 
 struct node_world {
-  explicit node_world(simulation_options options = {}) : sim(options) {
+  explicit node_world(simulation_options options = {.messages_per_instant = 500'000}) : sim(options) {
     view = std::make_shared<registry_view>();
     disk = std::make_shared<memory_disk>();
     world = std::make_shared<sim_world>(sim.env());
