@@ -134,8 +134,9 @@ void container::start() {
 void container::started(const container_started& answer) {
   memory_.current->phase = container_phase::running;
   memory_.current->started_at = {answer.started_at};
-  memory_.waiting_reason = memory_.waiting_message = {};
   memory_.current->post_start_due = spec().lifecycle_ && spec().lifecycle_->post_start;
+  // The hook is a part of the start.
+  if (!memory_.current->post_start_due) memory_.waiting_reason = memory_.waiting_message = {};
   event("Normal", "Started", "Started container " + name_);
   compute_flags();
   tell_probes();
@@ -164,12 +165,15 @@ void container::post_start() {
   auto& hooks = spec().lifecycle_;
   if (!hooks || !hooks->post_start) {
     memory_.current->post_start_due = false;
+    memory_.waiting_reason = memory_.waiting_message = {};
     return;
   }
   begin();
   run_hook(*hooks->post_start, "postStart", post_start_limit, [this](const std::string& error) {
     memory_.current->post_start_due = false;
-    if (!error.empty()) {
+    if (error.empty()) {
+      memory_.waiting_reason = memory_.waiting_message = {};
+    } else {
       event("Warning", "FailedPostStartHook", "PostStartHook failed: " + error);
       kill_for("postStart", "FailedPostStartHook", error, {});
     }

@@ -178,6 +178,11 @@ container_state_terminated terminated_state(const instance_memory& i) {
   return t;
 }
 
+/// Whether the instance is not through its start. Source: pod-semantics §3.4: the hook is a part of it.
+bool in_start(const container_memory& m) {
+  return m.current->phase == phase::created || in_post_start(m);
+}
+
 } // namespace
 
 bool in_post_start(const container_memory& m) {
@@ -200,25 +205,27 @@ container_status status_of(const found_container& container, const container_mem
     if (!ephemeral) out.started = false;
     return out;
   }
-  auto& current = *m->current;
+  // Until the next instance runs, what is shown is the one before it. Source: the kubelet tells of a start
+  // once it is through, hook and all.
+  auto& current = in_start(*m) && m->previous ? *m->previous : *m->current;
   out.image_id = current.image_id;
   out.container_id = current.container_id;
   out.restart_count = static_cast<int32_t>(current.attempt);
   if (!ephemeral) out.started = m->started;
-  if (m->previous) out.last_state.terminated = terminated_state(*m->previous);
+  if (m->previous && &current != &*m->previous) out.last_state.terminated = terminated_state(*m->previous);
   switch (current.phase) {
   case phase::created:
     out.state.waiting = waits();
     break;
   case phase::running:
-    // Source: pod-semantics §3.4: the kubelet runs the hook as a part of the start.
     if (in_post_start(*m))
       out.state.waiting = container_state_waiting{waiting, ""};
     else
       out.state.running = container_state_running{current.started_at.value};
     break;
   case phase::exited:
-    if (m->waiting_reason.empty() && current.round >= round) {
+    // In a new round init containers come first: then it waits for them, else it goes on as after any end.
+    if (m->waiting_reason.empty() && (current.round >= round || waiting != "PodInitializing")) {
       out.state.terminated = terminated_state(current);
     } else {
       out.state.waiting = waits();

@@ -136,10 +136,15 @@ void node_agent::load_records() {
         for (auto& c : containers)
           adopt_record(memories_[c.key.pod_uid].containers[c.key.name], c,
                        round_of(memories_[c.key.pod_uid], c.key.name));
-        for (auto& s : records.sandboxes)
-          memories_[s.pod_uid].pod_ip = s.info.lost.empty() ? s.info.ip : std::string{};
-        for (auto& [uid, m] : memories_)
+        // Of a sandbox that is no more (the machine was booted anew) nothing is shown.
+        for (auto& [uid, m] : memories_) {
           orphans_.insert(uid);
+          m.pod_ip.clear();
+        }
+        for (auto& s : records.sandboxes) {
+          memories_[s.pod_uid].pod_ip = s.info.lost.empty() ? s.info.ip : std::string{};
+          orphans_.insert(s.pod_uid);
+        }
         list_pods();
       },
       [this](const caf::error&) { retry(&node_agent::load_records); }, list_runtime{});

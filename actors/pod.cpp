@@ -159,10 +159,18 @@ void pod_supervisor::step() {
     if (all_settled() && !teardown_retry_ && (!torn_down_ || (records_kept_ && gone()))) tear_down();
   } else if (!lost_.empty()) {
     if (all_settled() && !teardown_retry_) remove_lost_sandbox();
-  } else if (!has_sandbox_ && !sandbox_retry_) {
+  } else if (!has_sandbox_ && !sandbox_retry_ && sandbox_may_come()) {
     make_sandbox();
   }
   report();
+}
+
+/// Source: the kubelet's SyncPod: volumes first, so that a pod that waits for them has no sandbox and no
+/// address. Those that nothing is waited for are made beside the sandbox. One that an earlier daemon made is
+/// there, whatever the volumes do.
+bool pod_supervisor::sandbox_may_come() const {
+  bool there = !memory_.sandbox_id.empty() && !memory_.pod_ip.empty();
+  return there || object_->as_pod().spec.volumes.empty() || volume_.made || volume_.on_their_way;
 }
 
 void pod_supervisor::make_sandbox() {
@@ -235,9 +243,6 @@ void pod_supervisor::remove_lost_sandbox() {
       [this](const ack&) {
         busy_ = has_sandbox_ = false;
         lost_.clear();
-        volume_.made = false;
-        volume_.made_from.clear();
-        volume_.changed = true;
         for (auto& [name, c] : containers_)
           c.settled = false;
         step();

@@ -38,6 +38,7 @@ private:
   void judge();
   pod_stage stage() const;
   void terminate(const std::string& cause);
+  bool sandbox_may_come() const;
   void make_sandbox();
   void sandbox_made(const sandbox_info& info);
   /// Watches over a sandbox that may end before its pod does.
@@ -109,7 +110,8 @@ private:
     std::vector<object_key> followed; ///< what the follower was told last
     bool awaiting = false;            ///< the follower was told and has not answered
     bool asking = false, changed = true;
-    bool made = false;                         ///< all were there once since the sandbox was made
+    bool made = false;                         ///< all were there once
+    bool on_their_way = false;                 ///< all are being made, and none can keep the pod waiting
     bool removed = false;                      ///< all are gone
     std::map<std::string, uint64_t> made_from; ///< by volume: the signature of the wish that it was made by
     std::map<std::string, std::string> labels, annotations; ///< what the files were made from

@@ -32,10 +32,19 @@ uint64_t signature_of(const volume_wish& wish) {
   return hash;
 }
 
-/// What lies on the node beyond the pod's life, and what does not.
+/// What lies on the node beyond the pod's life, and what does not. A claim's volume that is given to a group
+/// leaves a mark beside the pod's own.
 bool has_own_volumes(const pod_spec& spec) {
+  bool grouped = spec.security_context_ && spec.security_context_->fs_group;
   return std::any_of(spec.volumes.begin(), spec.volumes.end(),
-                     [](auto& v) { return !v.host_path && !v.persistent_volume_claim; });
+                     [&](auto& v) { return v.persistent_volume_claim ? grouped : !v.host_path; });
+}
+
+/// What is of the node may not be there, or hang.
+bool may_keep_waiting(const volume_plan& plan) {
+  return !plan.failures.empty() || std::any_of(plan.wishes.begin(), plan.wishes.end(), [](auto& wish) {
+    return wish.kind == volume_kind::host_path;
+  });
 }
 
 std::string mount_failure(const volume_place& failed) {
@@ -119,7 +128,7 @@ void pod_supervisor::step_volumes() {
     volume_.annotations = p.metadata.annotations;
     volumes_changed();
   }
-  if (!has_sandbox_ || !lost_.empty() || volume_.asking || !volume_.changed || volume_.retry) return;
+  if (volume_.asking || !volume_.changed || volume_.retry) return;
   if (!volume_.followed.empty() && (!inputs_ || volume_.awaiting)) return;
   if (p.spec.volumes.empty()) {
     volume_.made = true;
@@ -183,6 +192,7 @@ void pod_supervisor::set_wishes(volume_plan plan) {
     request.fs_group = security->fs_group.value_or(-1);
     request.on_root_mismatch = security->fs_group_change_policy == "OnRootMismatch";
   }
+  volume_.on_their_way = !may_keep_waiting(plan);
   std::map<std::string, uint64_t> asked;
   std::string names;
   for (auto& wish : plan.wishes) {
@@ -222,6 +232,7 @@ void pod_supervisor::await_volumes(const std::string& names) {
         "Unable to attach or mount volumes: unmounted volumes=[" + names
             + "], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition");
   volume_.changed = true;
+  volume_.on_their_way = false;
   step();
 }
 
@@ -252,6 +263,7 @@ void pod_supervisor::retry_volumes() {
                                   : std::min(delay * 2, ctx_->settings.mount_retry_max);
   volume_.changed = true;
   cancel(volume_.retry);
+  volume_.on_their_way = false;
   volume_.retry = after(delay, [this] {
     volume_.retry = 0;
     step();

@@ -109,8 +109,13 @@ failure from_error(const caf::error& err, const resource& r, std::string_view na
       return not_found(*find_resource("", "v1", "namespaces"), missing);
     }
     return not_found(r, name);
-  case errc::already_exists:
-    return {config::make_already_exists_status(subject(r, name))};
+  case errc::already_exists: {
+    auto answer = config::make_already_exists_status(subject(r, name));
+    if (constexpr std::string_view prefix = "object is being deleted: "; text.starts_with(prefix))
+      answer.body.as_object()["message"] =
+          std::string{prefix} + std::string{answer.body.at("message").as_string()};
+    return {std::move(answer)};
+  }
   case errc::conflict:
   case errc::stale:
     return text.starts_with("Operation cannot be fulfilled") ? plain(409, "Conflict", text, subject(r, name))

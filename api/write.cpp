@@ -133,6 +133,13 @@ std::string runtime_class_of(const json::value& pod) {
   return spec ? std::string{config::text_at(*spec, "runtimeClassName")} : std::string{};
 }
 
+/// Source: the RuntimeClass admission plugin: an overhead is a RuntimeClass's, and here are none.
+bool has_overhead(const json::value& pod) {
+  auto* spec = pod.is_object() ? config::object_at(pod.get_object(), "spec") : nullptr;
+  auto* overhead = spec ? config::object_at(*spec, "overhead") : nullptr;
+  return overhead && !overhead->empty();
+}
+
 /// Only the ephemeral containers count; the rest is the stored one. Source: podEphemeralContainersStrategy.
 std::optional<failure> check_debuggers(const call& c, const json::value& before, json::value& after) {
   auto next = before.as_object();
@@ -235,8 +242,11 @@ std::optional<failure> check_create(const call& c, json::value& document) {
   auto odd = take_unreadable_managers(document.as_object(), nullptr);
   auto causes = config::validate(gvk, document);
   if (!odd.is_null()) metadata_of(document.as_object())["managedFields"] = std::move(odd);
-  if (causes.empty()) return {};
   auto name = metadata_text(document.as_object(), "name");
+  if (causes.empty() && gvk.kind == "Pod" && has_overhead(document))
+    return forbidden(c.res(), name,
+                     "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
+  if (causes.empty()) return {};
   return invalid(c.res(), name.empty() ? metadata_text(document.as_object(), "generateName") : name, causes);
 }
 

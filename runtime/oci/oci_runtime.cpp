@@ -56,6 +56,7 @@ oci_runtime::~oci_runtime() {
       if (c->exit_timer != 0) impl_->loop.cancel(c->exit_timer);
     }
     impl_->to_launch.clear();
+    impl_->when_cleared.clear();
     for (auto& [uid, pod] : impl_->pods)
       if (pod.init_watch != 0) impl_->children.unwatch(pod.init_watch);
     impl_->by_id.clear();
@@ -199,6 +200,9 @@ void oci_runtime::impl::rotate_logs() {
 }
 
 void oci_runtime::ask(const list_runtime& request, answer<runtime_records> done) {
+  // Who asks is about to make the pods again: not while what is left of them goes.
+  if (impl_->clearing > 0)
+    return impl_->when_cleared.push_back([this, request, done] { ask(request, done); });
   runtime_records records;
   for (auto& [uid, pod] : impl_->pods) {
     if (!request.pod_uid.empty() && request.pod_uid != uid) continue;

@@ -73,12 +73,18 @@ void oci_runtime::impl::adopt(found_records found) {
   }
   for (auto& one : found.instances)
     adopt_instance(std::move(one));
-  // Cut short in its making, and nobody can know of it: whoever wants this pod makes it anew.
+  // Cut short in its making, and nobody can know of it: whoever wants this pod makes it anew, its volumes
+  // too.
   std::vector<std::string> empty;
   for (auto& [uid, pod] : pods)
     if (pod.at == pod_entry::step::absent && pod.containers.empty()) empty.push_back(uid);
+  clearing = empty.size();
   for (auto& uid : empty) {
-    pods[uid].on_removed.push_back({false, [](caf::expected<ack>) {}});
+    pods[uid].on_removed.push_back({false, [this](caf::expected<ack>) {
+                                      if (--clearing > 0) return;
+                                      for (auto& f : std::exchange(when_cleared, {}))
+                                        f();
+                                    }});
     continue_removal(uid);
   }
 }

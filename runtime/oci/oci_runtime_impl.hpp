@@ -79,6 +79,8 @@ struct oci_runtime::impl : std::enable_shared_from_this<oci_runtime::impl> {
   unique_fd inotify;
   std::unique_ptr<fd_watch> inotify_watch;
   uint64_t rotation_timer = 0;
+  size_t clearing = 0; ///< half made pods of an earlier daemon that are on their way out
+  std::vector<std::function<void()>> when_cleared;
   bool stopped = false;
 
   /// Runs `work` in the pool and `then` with its result on the loop, unless the runtime has been destroyed

@@ -145,12 +145,12 @@ void oci_runtime::impl::sandbox_failed(const std::string& uid, caf::error why) {
   // The network may have been made before something else failed; releasing what is not there does nothing.
   network.remove(uid, paths_of(settings, uid).net_ns, [self, uid, answer_all](caf::error) {
     if (self->stopped) return;
-    // What ran before a reboot of the machine keeps its records.
+    // What ran before a reboot of the machine keeps its records; the next try finds the pod's volumes.
     bool records = !self->pods[uid].containers.empty();
     self->in_pool(
         [self, uid, records] {
           return records ? release_sandbox(self->settings, *self->cgroups, uid)
-                         : destroy_sandbox(self->settings, *self->cgroups, uid, "");
+                         : discard_sandbox(self->settings, *self->cgroups, uid, "");
         },
         answer_all);
   });
@@ -211,6 +211,7 @@ void oci_runtime::impl::take_apart(const std::string& uid) {
       else
         never_ran.push_back(c->file);
     }
+  bool pod_goes_on = keep;
   keep = keep && any_ran;
   auto self = shared_from_this();
   auto done = [self, uid, keep](caf::error failed) { self->taken_apart(uid, keep, std::move(failed)); };
@@ -218,8 +219,12 @@ void oci_runtime::impl::take_apart(const std::string& uid) {
     auto& f = pod.file;
     auto logs =
         f.pod_name.empty() ? std::string{} : log_directory(settings, f.pod_namespace, f.pod_name, f.pod_uid);
-    return in_pool([self, uid, logs] { return destroy_sandbox(self->settings, *self->cgroups, uid, logs); },
-                   done);
+    return in_pool(
+        [self, uid, logs, pod_goes_on] {
+          return pod_goes_on ? discard_sandbox(self->settings, *self->cgroups, uid, logs)
+                             : destroy_sandbox(self->settings, *self->cgroups, uid, logs);
+        },
+        done);
   }
   in_pool(
       [self, file = pod.file, never_ran] {

@@ -193,6 +193,17 @@ caf::error retire_sandbox(const oci_settings& settings, const cgroup_tree& cgrou
                       0600);
 }
 
+caf::error discard_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                           const std::string& pod_uid, const std::string& log_directory) {
+  auto p = paths_of(settings, pod_uid);
+  caf::error result = release_sandbox(settings, cgroups, pod_uid);
+  if (!log_directory.empty()) remove_tree(log_directory);
+  remove_tree(p.directory + "/containers");
+  ::unlink(p.record.c_str());
+  ::rmdir(p.directory.c_str());
+  return result;
+}
+
 caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
                            const std::string& pod_uid, const std::string& log_directory) {
   auto p = paths_of(settings, pod_uid);

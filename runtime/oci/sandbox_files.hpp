@@ -53,6 +53,10 @@ caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgro
 /// Releases the sandbox and writes down that it is gone: a record without an id, which says whose containers
 /// these were.
 caf::error retire_sandbox(const oci_settings& settings, const cgroup_tree& cgroups, sandbox_file sandbox);
+/// Releases a sandbox in which nothing ever ran and deletes what it had, with its logs as below; the pod's
+/// volumes, which were there before it, stay.
+caf::error discard_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
+                           const std::string& pod_uid, const std::string& log_directory);
 /// Releases the sandbox and deletes everything that is left of the pod, with its logs where `log_directory`
 /// is not empty. Best effort and idempotent; returns the first failure.
 caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,

@@ -8,6 +8,7 @@
 #include "runtime/volume/mount_points.hpp"
 #include "runtime/volume/volume_tree.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <sys/stat.h>
@@ -65,13 +66,27 @@ std::string volume_maker::memory_of(const std::string& pod_uid) const {
   return settings_.run_root + "/volumes/" + pod_uid;
 }
 
+caf::error volume_maker::make_pod_directory(const std::string& pod_uid) const {
+  if (!safe_name(pod_uid)) return make_error(errc::invalid, "not a pod's uid: '" + pod_uid + "'");
+  auto path = settings_.root + "/pods/" + pod_uid;
+  if (::mkdir(path.c_str(), 0711) == 0)
+    ::chmod(path.c_str(), 0711);
+  else if (errno != EEXIST)
+    return errno_error("cannot make " + path, errno);
+  return {};
+}
+
 volumes_set volume_maker::make(const set_volumes& request) const {
   volumes_set out;
   auto disk = disk_of(request.pod_uid);
+  bool own = std::any_of(request.volumes.begin(), request.volumes.end(),
+                         [](auto& wish) { return wish.kind != volume_kind::host_path; });
   caf::error failed;
   if (!safe_name(request.pod_uid))
     failed = make_error(errc::invalid, "not a pod's uid: '" + request.pod_uid + "'");
-  else if (::mkdir(disk.c_str(), 0700) != 0 && errno != EEXIST)
+  else if (own)
+    failed = make_pod_directory(request.pod_uid);
+  if (own && !failed && ::mkdir(disk.c_str(), 0700) != 0 && errno != EEXIST)
     failed = errno_error("cannot make " + disk, errno);
   for (auto& wish : request.volumes) {
     volume_place place{wish.name, "", ""};
@@ -125,6 +140,7 @@ caf::error volume_maker::own_once(const set_volumes& request, const volume_wish&
   auto mark = disk_of(request.pod_uid) + "/" + wish.name + ".owned"; // no volume has a dot in its name
   auto text = std::to_string(request.fs_group) + " " + wish.path;
   if (read_small_file(mark) == text) return {};
+  ::mkdir(disk_of(request.pod_uid).c_str(), 0700); // not that of a pod that has gone meanwhile
   if (auto err = give_to_group(wish.path, request.fs_group, request.on_root_mismatch)) return err;
   return replace_file(mark, text, 0600);
 }
@@ -133,6 +149,7 @@ caf::error volume_maker::remove(const std::string& pod_uid) const {
   if (!safe_name(pod_uid)) return make_error(errc::invalid, "not a pod's uid: '" + pod_uid + "'");
   auto memory = remove_with_mounts(memory_of(pod_uid));
   auto disk = remove_with_mounts(disk_of(pod_uid));
+  ::rmdir((settings_.root + "/pods/" + pod_uid).c_str()); // stays where a sandbox is, or was
   return memory ? memory : disk;
 }
 

@@ -17,10 +17,12 @@ class volume_maker {
 public:
   explicit volume_maker(volume_settings settings) : settings_(std::move(settings)) {}
 
-  /// Makes one after the other; a place has the error of the one that could not be made. The pod's own
-  /// directory must be there.
+  /// The directory that all of a pod is in: its volumes come before its sandbox. make() does so for volumes
+  /// of the pod's own; what is made of the node's paths, at whatever time, brings back no pod that is gone.
+  caf::error make_pod_directory(const std::string& pod_uid) const;
+  /// Makes one after the other; a place has the error of the one that could not be made.
   volumes_set make(const set_volumes& request) const;
-  /// Errors: errc::io, something is left.
+  /// The pod's directory goes too where nothing else is in it. Errors: errc::io, something is left.
   caf::error remove(const std::string& pod_uid) const;
   volume_usage usage(const std::string& pod_uid) const;
   /// Makes or removes the directory of a persistent volume; its first pod opens it for all. Errors: errc::io,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <set>
 
 namespace podium {
 namespace {
@@ -96,28 +97,49 @@ struct gathered {
 };
 
 /// What is the pod's own together, each path of the node by itself.
-std::vector<set_volumes> parts_of(const set_volumes& request) {
-  auto empty = [&] { return set_volumes{request.pod_uid, request.fs_group, request.on_root_mismatch, {}}; };
-  std::vector<set_volumes> out{empty()};
-  for (auto& wish : request.volumes) {
-    if (wish.kind == volume_kind::host_path) out.push_back(empty());
-    (wish.kind == volume_kind::host_path ? out.back() : out.front()).volumes.push_back(wish);
+struct parts {
+  explicit parts(const set_volumes& request) {
+    auto empty = [&] { return set_volumes{request.pod_uid, request.fs_group, request.on_root_mismatch, {}}; };
+    own = empty();
+    for (auto& wish : request.volumes) {
+      bool path = wish.kind == volume_kind::host_path;
+      if (path) paths.push_back(empty());
+      (path ? paths.back() : own).volumes.push_back(wish);
+      marked = marked || (path && wish.group_owned && request.fs_group >= 0);
+    }
   }
-  return out;
-}
+  set_volumes own;
+  std::vector<set_volumes> paths;
+  bool marked = false; ///< a path leaves a mark beside the pod's own volumes
+};
 
-void set_in_parts(volume_jobs& jobs, const set_volumes& request, loop_reply<volumes_set> reply) {
-  auto parts = parts_of(request);
-  auto answer = std::make_shared<gathered>(gathered{std::move(reply), {}, parts.size()});
-  for (size_t i = 0; i < parts.size(); ++i) {
-    auto& part = parts[i];
-    auto own = i == 0;
-    jobs.run<volumes_set>(
-        own ? part.pod_uid : "path/" + part.volumes[0].path,
-        own ? "" : part.pod_uid + "/" + part.volumes[0].name,
-        [answer, part](caf::expected<volumes_set> made) { answer->take(part, std::move(made)); },
-        [part](const volume_maker& maker) -> caf::expected<volumes_set> { return maker.make(part); });
-  }
+/// The pod's own first: the directory that they are in is the pod's. They never wait for a path that hangs.
+void set_in_parts(const std::shared_ptr<volume_jobs>& jobs, const set_volumes& request,
+                  loop_reply<volumes_set> reply) {
+  parts all{request};
+  bool own = !all.own.volumes.empty() || all.marked;
+  auto answer = std::make_shared<gathered>(gathered{std::move(reply), {}, all.paths.size() + (own ? 1 : 0)});
+  if (answer->left == 0) return answer->reply(volumes_set{});
+  auto set_paths = [weak = std::weak_ptr{jobs}, answer, paths = std::move(all.paths)] {
+    auto alive = weak.lock();
+    if (!alive) return;
+    for (auto& part : paths)
+      alive->run<volumes_set>(
+          "path/" + part.volumes[0].path, part.pod_uid + "/" + part.volumes[0].name,
+          [answer, part](caf::expected<volumes_set> made) { answer->take(part, std::move(made)); },
+          [part](const volume_maker& maker) -> caf::expected<volumes_set> { return maker.make(part); });
+  };
+  if (!own) return set_paths();
+  jobs->run<volumes_set>(
+      request.pod_uid, "",
+      [answer, part = all.own, set_paths](caf::expected<volumes_set> made) {
+        answer->take(part, std::move(made));
+        set_paths();
+      },
+      [part = all.own, marked = all.marked](const volume_maker& maker) -> caf::expected<volumes_set> {
+        if (auto err = marked ? maker.make_pod_directory(part.pod_uid) : caf::error{}) return err;
+        return maker.make(part);
+      });
 }
 
 class volume_manager final : public base_actor<volume_manager_actor> {
@@ -128,12 +150,15 @@ public:
 protected:
   behavior_type handlers() override {
     return {
-        [this](const set_volumes& m) {
+        [this](const set_volumes& m) -> caf::result<volumes_set> {
+          if (gone_.contains(m.pod_uid))
+            return make_error(errc::conflict, "pod " + m.pod_uid + " has ended, and its volumes are gone");
           return answer_from_loop<volumes_set>(this, loop_, [jobs = jobs_, m](loop_reply<volumes_set> reply) {
-            set_in_parts(*jobs, m, reply);
+            set_in_parts(jobs, m, reply);
           });
         },
         [this](const remove_volumes& m) {
+          note_gone(m.pod_uid);
           return in_order<ack>(m.pod_uid, [m](const volume_maker& maker) -> caf::expected<ack> {
             if (auto err = maker.remove(m.pod_uid)) return err;
             return ack{};
@@ -163,8 +188,20 @@ private:
         });
   }
 
+  /// A pod's volumes go once. A wish that comes late, or twice, makes nothing that nobody would take away.
+  void note_gone(const std::string& uid) {
+    if (!gone_.insert(uid).second) return;
+    went_.push_back(uid);
+    if (went_.size() <= most_gone) return;
+    gone_.erase(went_.front());
+    went_.pop_front();
+  }
+  static constexpr size_t most_gone = 1000;
+
   event_loop& loop_;
   std::shared_ptr<volume_jobs> jobs_;
+  std::set<std::string> gone_;   ///< the last of the pods that have ended
+  std::deque<std::string> went_; ///< the same, in order
 };
 
 } // namespace

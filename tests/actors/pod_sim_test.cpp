@@ -82,6 +82,55 @@ BOOST_AUTO_TEST_CASE(crash_loop_waits_from_the_exit) {
   w.check_invariants();
 }
 
+namespace {
+
+/// What the API shows of `c` over a while, each state once, with the restart count.
+std::string shown_of_c(node_world& w, nanoseconds span) {
+  std::string out, last;
+  for (auto end = w.sim.now() + span; w.sim.now() < end; w.sim.run_for(500ms)) {
+    auto s = w.status_of("p", "c");
+    auto text = (s.state.waiting      ? s.state.waiting->reason
+                 : s.state.running    ? std::string{"Running"}
+                 : s.state.terminated ? s.state.terminated->reason
+                                      : std::string{"-"})
+                + std::to_string(s.restart_count);
+    if (text != last) out += text + " ";
+    last = text;
+  }
+  return out;
+}
+
+} // namespace
+
+// Source: pod-semantics §5.3.
+BOOST_AUTO_TEST_CASE(a_container_that_was_is_never_shown_as_being_created) {
+  json_object hook{{"postStart", {{"exec", {{"command", {"warm"}}}}}}};
+  struct row {
+    const char* what;
+    json_object container, spec;
+    std::string shown = "ContainerCreating0 Running0 Error0 Running1 CrashLoopBackOff1 Running2 "
+                        "CrashLoopBackOff2 ";
+  };
+  for (auto& r :
+       {row{"as it is", {}, {}}, row{"with a hook", {{"lifecycle", hook}}, {}},
+        row{"that is to succeed", {}, {{"restartPolicy", "OnFailure"}}},
+        row{"behind an init container",
+            {},
+            {{"initContainers", boost::json::array{json_object{{"name", "i"}, {"image", "busybox"}}}}},
+            "PodInitializing0 Running0 Error0 Running1 CrashLoopBackOff1 Running2 "
+            "CrashLoopBackOff2 "}}) {
+    node_world w;
+    auto slow = crashing(3s, 1);
+    slow.create_delay = slow.start_delay = 2s;
+    slow.execs = {{.command = "warm", .latency = 1s}};
+    w.world->set_profile("c", slow);
+    w.world->set_profile("i", crashing(1s, 0));
+    w.start_node();
+    w.create(pod_manifest("p", {box("c", r.container)}, r.spec));
+    BOOST_TEST(shown_of_c(w, 45s) == r.shown, r.what);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_long_run_resets_the_back_off) {
   node_world w;
   sim_profile p;

@@ -95,6 +95,77 @@ BOOST_AUTO_TEST_CASE(volumes_are_made_before_containers_and_removed_after_them) 
   BOOST_TEST(w.volumes->pods.empty());
 }
 
+// Source: pod-semantics §2: volumes, then the sandbox.
+BOOST_AUTO_TEST_CASE(a_pod_that_waits_for_a_volume_has_no_sandbox) {
+  json_object token{{"serviceAccountToken", {{"path", "token"}}}};
+  struct row {
+    json_object volume;
+    bool waits = true;
+    std::function<void(node_world&)> spoil = [](node_world&) {}, mend = spoil;
+    const char* account = "";
+  };
+  auto slow = [](node_world& w) { w.volumes->delay = 30s; };
+  for (auto& r :
+       {row{volume_of("configMap", {{"name", "x"}}), true, [](auto&) {},
+            [](auto& w) { w.put(config_map_key(), config_map_of("one")); }},
+        row{volume_of("projected", {{"sources", array{token}}}), true,
+            [](auto& w) { w.volumes->token_error = "no key"; },
+            [](auto& w) { w.volumes->token_error.clear(); }, "robot"},
+        row{volume_of("hostPath", {{"path", "/x"}}), true, [](auto& w) { w.volumes->errors["v"] = "no"; },
+            [](auto& w) { w.volumes->errors.clear(); }},
+        row{volume_of("hostPath", {{"path", "/x"}}), true, slow},
+        // Nothing can keep this one waiting: it is made beside the sandbox.
+        row{volume_of("emptyDir", {}), false, slow}}) {
+    auto what = boost::json::serialize(r.volume);
+    node_world w;
+    r.spoil(w);
+    w.start_node();
+    w.put({"serviceaccounts", "default", "robot"},
+          {{"kind", "ServiceAccount"},
+           {"apiVersion", "v1"},
+           {"metadata", {{"name", "robot"}, {"namespace", "default"}}}});
+    w.create(with_volume(r.volume, {{"serviceAccountName", r.account}}));
+    w.sim.run_for(20s);
+    BOOST_TEST(waiting(w) == "ContainerCreating", what);
+    BOOST_TEST(w.pod_of("p").status.pod_ip.empty() == r.waits, what);
+    BOOST_TEST(w.condition_of("p", "PodReadyToStartContainers") == (r.waits ? "False" : "True"), what);
+    BOOST_TEST(w.world->list("", w.sim.now()).sandboxes.empty() == r.waits, what);
+    r.mend(w);
+    BOOST_REQUIRE_MESSAGE(w.wait([&] { return running(w); }, 70s), what);
+    BOOST_TEST(w.condition_of("p", "PodReadyToStartContainers") == "True", what);
+  }
+}
+
+/// Nothing was made but volumes: they go without a sandbox.
+BOOST_AUTO_TEST_CASE(a_pod_that_waits_for_a_volume_can_be_deleted) {
+  node_world w;
+  w.start_node();
+  auto manifest = with_volume(volume_of("configMap", {{"name", "x"}}));
+  manifest.at("spec").at("volumes").as_array().push_back(
+      json_object{{"name", "e"}, {"emptyDir", json_object{}}});
+  w.create(manifest);
+  w.sim.run_for(20s);
+  BOOST_TEST(w.volumes->pods.size() == 1u);
+  w.remove("p");
+  BOOST_REQUIRE(w.wait([&] { return !w.get("p"); }, 5s));
+  BOOST_TEST(w.volumes->pods.empty());
+  w.check_invariants();
+}
+
+BOOST_AUTO_TEST_CASE(a_sandbox_that_fails_or_is_lost_costs_no_volume) {
+  node_world w;
+  w.world->fail_sandboxes = 2;
+  w.start_node();
+  w.put(config_map_key(), config_map_of("one"));
+  w.create(with_volume(volume_of("configMap", {{"name", "x"}}), {{"shareProcessNamespace", true}}));
+  BOOST_REQUIRE(w.wait([&] { return running(w); }, 60s));
+  BOOST_TEST(w.events_with("FailedCreatePodSandBox") == 2u);
+  w.sim.ask<delete_result>(w.registry, delete_object{config_map_key()});
+  w.world->end_first_process(w.get("p")->uid(), w.sim.now());
+  BOOST_REQUIRE(w.wait([&] { return w.times(sim_event_kind::started, "c").size() == 2u; }, 60s));
+  BOOST_TEST(w.volumes->times_made["v"] == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_pod_waits_for_a_config_map_and_says_so) {
   node_world w;
   w.start_node();

@@ -72,6 +72,17 @@ BOOST_AUTO_TEST_CASE(a_pod_is_created_read_listed_and_deleted) {
   BOOST_TEST(send("DELETE", pods + "/p1").at("/message") == "pods \"p1\" not found");
 }
 
+BOOST_AUTO_TEST_CASE(a_name_is_taken_until_its_pod_is_gone) {
+  auto bound = std::string{R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p"},)"}
+               + R"("spec":{"nodeName":"n","containers":[{"name":"c","image":"i"}]}})";
+  BOOST_REQUIRE(post(pods, bound).status == 201);
+  BOOST_REQUIRE(send("DELETE", pods + "/p").status == 200);
+  auto again = post(pods, bound);
+  BOOST_TEST(again.status == 409);
+  BOOST_TEST(again.at("/reason") == "AlreadyExists");
+  BOOST_TEST(again.at("/message") == "object is being deleted: pods \"p\" already exists");
+}
+
 BOOST_AUTO_TEST_CASE(bad_requests_say_what_is_wrong) {
   struct row {
     std::string method, path, body, type;
@@ -92,6 +103,9 @@ BOOST_AUTO_TEST_CASE(bad_requests_say_what_is_wrong) {
       {"POST", pods, spec("{}"), "xml", 415,
        "the body of the request was in an unknown format - accepted media types include: application/json, "
        "application/yaml, application/vnd.kubernetes.protobuf"},
+      {"POST", pods, spec(R"({"containers":[{"name":"c","image":"i"}],"overhead":{"cpu":"1"}})"), "json", 403,
+       "pods \"p\" is forbidden: pod rejected: Pod Overhead set without corresponding RuntimeClass defined "
+       "Overhead"},
       {"PATCH", pods + "/p", "{}", "json", 415, ""},
       {"PUT", pods, "{}", "json", 405, "the server does not allow this method on the requested resource"},
       {"POST", pods + "?dryRun=Some", spec("{}"), "json", 422, ""},

@@ -314,6 +314,10 @@ class Configured(VolumeTest):
         self.create(with_volume("waits", {"name": "data", "configMap": {"name": "later"}}))
         self.assertEqual('MountVolume.SetUp failed for volume "data" : configmap "later" not found',
                          self.daemon.wait_event("waits", "FailedMount")["message"])
+        # Volumes come before the sandbox.
+        status = self.daemon.pod("waits")["status"]
+        self.assertNotIn("podIP", status)
+        self.assertEqual("False", {c["type"]: c["status"] for c in status["conditions"]}["PodReadyToStartContainers"])
         box = container(script=SLEEP, env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "later", "key": "z"}}}])
         self.create(pod("waits-too", box))
         self.assertEqual('Error: configmap "later" not found', self.daemon.wait_event("waits-too", "Failed")["message"])
@@ -395,6 +399,27 @@ class DaemonKilled(VolumeTest):
         self.kubectl("delete", "pod", "survivor", "--now")
         self.daemon.wait_gone("survivor")
         self.assertEqual({}, leaks.wait_none(self.daemon, [uid]))
+
+    def test_pods_that_wait_for_a_volume(self):
+        volumes = [empty_dir(), empty_dir("memory", medium="Memory"), {"name": "later", "configMap": {"name": "later-still"}}]
+        mounts = [mount(), mount("/memory", "memory"), mount("/later", "later")]
+        names = ["comes", "goes"]
+        for name in names:
+            self.create(pod(name, container(script=SLEEP, volumeMounts=mounts), volumes=volumes))
+        uids = [self.daemon.pod(name)["metadata"]["uid"] for name in names]
+        for name in names:
+            self.daemon.wait_event(name, "FailedMount")
+        self.daemon.kill()
+        self.daemon.start()
+        self.kubectl("delete", "pod", "goes", "--now")
+        self.daemon.wait_gone("goes")
+        self.kubectl("create", "configmap", "later-still", "--from-literal=k=v")
+        self.addCleanup(self.kubectl, "delete", "configmap", "later-still", check=False)
+        self.daemon.wait_running("comes")
+        self.run_in("comes", "until touch /data/x /memory/x && cat /later/k; do :; done")
+        self.kubectl("delete", "pod", "comes", "--now")
+        self.daemon.wait_gone("comes")
+        self.assertEqual({}, leaks.wait_none(self.daemon, uids))
 
     def test_a_pod_that_is_gone_when_the_daemon_is_back(self):
         """Killed again and again in the middle of starts and ends: in the end nothing is left."""

@@ -83,14 +83,32 @@ BOOST_AUTO_TEST_CASE(directories_are_for_all_and_stay_as_they_are) {
   BOOST_TEST(!volume_maker{w.settings}.remove("uid-1"));
 }
 
-BOOST_AUTO_TEST_CASE(a_pod_without_a_directory_gets_none) {
+BOOST_AUTO_TEST_CASE(the_directory_of_a_pod_comes_and_goes_with_its_own_volumes) {
   world w;
-  auto made = volume_maker{w.settings}.make({"uid-2", -1, false, {{.name = "v"}}});
-  BOOST_TEST(!made.volumes.at(0).error.empty());
+  auto uid_2 = w.root / "data/pods/uid-2";
+  volume_maker maker{w.settings};
+  BOOST_TEST(maker.make({"uid-2", -1, false, {{.name = "v"}}}).volumes.at(0).error == "");
+  BOOST_TEST(mode_of(uid_2) == 0711u);
+  BOOST_TEST(mode_of(uid_2 / "volumes") == 0700u);
+  BOOST_TEST(!maker.remove("uid-2"));
+  BOOST_TEST(!fs::exists(uid_2));
+  // A sandbox's files are not theirs.
+  maker.make({"uid-2", -1, false, {{.name = "v"}}});
+  std::ofstream{uid_2 / "sandbox.json"} << "{}";
+  BOOST_TEST(!maker.remove("uid-2"));
+  BOOST_TEST(entries(uid_2) == 1u);
+}
+
+/// The path may have hung until after the pod's end.
+BOOST_AUTO_TEST_CASE(a_path_of_the_node_brings_back_no_pod) {
+  world w;
+  volume_wish wish{.name = "v", .kind = volume_kind::host_path, .group_owned = true};
+  wish.path = w.root / "data";
+  BOOST_TEST(!volume_maker{w.settings}.make({"uid-2", 4321, false, {wish}}).volumes.at(0).error.empty());
+  BOOST_TEST(volume_maker{w.settings}.make({"uid-2", -1, false, {wish}}).volumes.at(0).error == "");
+  BOOST_TEST(!fs::exists(w.root / "data/pods/uid-2"));
   auto bad = volume_maker{w.settings}.make({"../uid-1", -1, false, {{.name = "v"}}});
   BOOST_TEST(bad.volumes.at(0).error == "not a pod's uid: '../uid-1'");
-  BOOST_TEST(w.make({.kind = volume_kind::directory}).error == "");
-  BOOST_TEST(!fs::exists(w.root / "data/pods/uid-2"));
 }
 
 BOOST_AUTO_TEST_CASE(memory_is_mounted_once_and_gone_with_the_pod) {
@@ -312,6 +330,7 @@ BOOST_AUTO_TEST_CASE(a_pod_s_group_gets_a_volume_once) {
   // And so is the same one after its volumes were removed.
   set_back();
   BOOST_TEST(!volume_maker{w.settings}.remove("uid-1"));
+  BOOST_TEST(!volume_maker{w.settings}.make_pod_directory("uid-1"));
   BOOST_TEST(w.make(wish, 4321).error == "");
   BOOST_TEST(mode_of(disk / "key") == 0660u);
 }

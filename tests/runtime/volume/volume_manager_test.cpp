@@ -74,7 +74,7 @@ struct world {
     return out;
   }
   set_volumes request(const std::string& uid, std::vector<volume_wish> wishes) {
-    fs::create_directories(root / "data/pods" / uid);
+    fs::create_directories(root / "data/pods");
     return {uid, -1, false, std::move(wishes)};
   }
   volume_wish stuck(const char* name = "stuck", const char* path = "x") {
@@ -123,6 +123,16 @@ BOOST_AUTO_TEST_CASE(a_pod_ends_while_one_of_its_paths_hangs) {
   auto gone = w.ask<ack>(remove_volumes{"p"});
   BOOST_REQUIRE_MESSAGE(gone, why(gone));
   BOOST_TEST(!fs::exists(w.root / "data/pods/p/volumes/own"));
+}
+
+/// A question may come late, or twice.
+BOOST_AUTO_TEST_CASE(nothing_is_made_of_a_pod_that_has_ended) {
+  world w;
+  BOOST_REQUIRE(w.ask<volumes_set>(w.request("p", {own})));
+  BOOST_REQUIRE(w.ask<ack>(remove_volumes{"p"}));
+  auto late = w.ask<volumes_set>(w.request("p", {own}));
+  BOOST_TEST(why(late).find("has ended") != std::string::npos, why(late));
+  BOOST_TEST(!fs::exists(w.root / "data/pods/p"));
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_names_every_volume_once_all_are_known) {
