@@ -59,6 +59,7 @@ int finish(engine& daemon, end_cause cause, const std::vector<object_key>& appli
   if (cause == end_cause::interrupt && !applied.empty()) {
     out.add("\ndeleting what was applied; Ctrl-C again leaves it running");
     through = daemon.remove(applied, applied_limit, end.hurry());
+    if (through) daemon.remove_unused_network();
   } else if (cause == end_cause::down) {
     through = daemon.remove_all_pods(all_pods_limit, end.hurry());
   }

@@ -368,4 +368,10 @@ bool engine::remove_all_pods(nanoseconds limit, std::stop_token stop) {
   return true;
 }
 
+void engine::remove_unused_network() {
+  bool none = true;
+  impl_->view->snapshot("pods")->each("", "", "", [&](const object_ref&) { return none = false; });
+  if (none) impl_->runtime->remove_traces(impl_->settings);
+}
+
 } // namespace podium

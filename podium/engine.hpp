@@ -64,6 +64,8 @@ public:
   bool remove(const std::vector<object_key>& keys, nanoseconds limit, std::stop_token stop = {});
   /// Deletes all pods, waits for them, and takes the pod network down. False as remove().
   bool remove_all_pods(nanoseconds limit, std::stop_token stop = {});
+  /// Takes the pod network down when no pod is left that could need it.
+  void remove_unused_network();
 
 private:
   struct impl;

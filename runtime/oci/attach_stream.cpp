@@ -106,7 +106,12 @@ private:
 container_streams::stream start_attach_stream(oci_runtime& runtime, const running_container& container,
                                               const attach_request& request, stream_events events) {
   auto socket = connect_packets(container.directory + "/attach");
-  if (!socket) return socket.error();
+  // Whoever may attach need not know where on the host that would be.
+  if (!socket)
+    return code_of(socket.error()) == errc::not_found
+               ? make_error(errc::bad_request, "container " + container.key.name + " is not running")
+               : make_error(errc::io,
+                            "the streams of container " + container.key.name + " cannot be reached");
   auto stream = std::make_shared<attach_stream>(runtime.loop(), container, request.stdin_ && container.stdin_,
                                                 std::move(events));
   stream->start(std::move(*socket));

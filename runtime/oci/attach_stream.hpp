@@ -4,7 +4,7 @@
 
 namespace podium {
 
-/// Connects. Errors: errc::io.
+/// Connects. Errors: errc::io, errc::bad_request: the container has just ended.
 container_streams::stream start_attach_stream(oci_runtime& runtime, const running_container& container,
                                               const attach_request& request, stream_events events);
 

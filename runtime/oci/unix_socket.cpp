@@ -36,13 +36,18 @@ caf::expected<unique_fd> listen_in(int directory, const std::string& name) {
 caf::expected<unique_fd> connect_packets(const std::string& path) {
   auto slash = path.rfind('/');
   unique_fd directory{::open(path.substr(0, slash).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-  if (!directory) return errno_error(path, errno);
+  auto failed = [&](const std::string& what) {
+    bool nobody = errno == ENOENT || errno == ECONNREFUSED;
+    return nobody ? make_error(errc::not_found, "nobody listens at " + path)
+                  : errno_error(what + path, errno);
+  };
+  if (!directory) return failed("");
   auto address = address_in(directory.get(), path.substr(slash + 1));
   if (!address) return address.error();
   unique_fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!socket) return errno_error("socket", errno);
   if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&*address), sizeof *address) != 0)
-    return errno_error("cannot connect to " + path, errno);
+    return failed("cannot connect to ");
   return socket;
 }
 

@@ -9,7 +9,8 @@ namespace podium {
 
 /// Listens at `name` in the directory `directory`. Error: errc::io.
 caf::expected<unique_fd> listen_in(int directory, const std::string& name);
-/// Connects a non-blocking SOCK_SEQPACKET socket to `path`. Error: errc::io.
+/// Connects a non-blocking SOCK_SEQPACKET socket to `path`. Errors: errc::io, errc::not_found: nobody listens
+/// there.
 caf::expected<unique_fd> connect_packets(const std::string& path);
 /// The one descriptor that a peer sends over a stream socket (blocks for it no longer than a second); empty
 /// if none comes.

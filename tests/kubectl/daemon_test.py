@@ -224,6 +224,14 @@ class Stopped(LifeCase):
         daemon.wait_running("not-mine")
         daemon.kubectl("delete", "pod", "not-mine")
         self.assert_none_left(daemon, [uid])
+        bridge = pathlib.Path("/sys/class/net", daemon.network.bridge)
+        self.assertEqual(0, daemon.interrupt())
+        self.assertTrue(bridge.exists(), "nothing had been applied")
+        daemon.start("--follow", str(file))
+        daemon.wait_running("followed")
+        self.assertEqual(0, daemon.interrupt())
+        self.assertFalse(bridge.exists())
+        self.assertEqual([], leaks.nft_lines(daemon.network.bridge))
 
     def test_a_signal_during_the_start_ends_it(self):
         for number in (signal.SIGTERM, signal.SIGINT):

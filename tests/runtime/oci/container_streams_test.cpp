@@ -198,6 +198,19 @@ BOOST_AUTO_TEST_CASE(attaching) {
   drop(s);
 }
 
+/// It ends between the look at it and the connection.
+BOOST_AUTO_TEST_CASE(attaching_to_what_has_just_ended) {
+  BOOST_REQUIRE(make_pod("s13"));
+  run(container("s13", "main", "sleep 1000"));
+  std::string directory;
+  loop.run([&] { directory = runtime->find("s13", "main")->directory; });
+  BOOST_REQUIRE(::unlink((directory + "/attach").c_str()) == 0);
+  recorder r;
+  BOOST_CHECK_EXCEPTION(
+      on_loop([&] { return streams->attach("s13", "main", {true}, r.events()); }), std::runtime_error,
+      [](auto& e) { return std::string_view{e.what()} == "container main is not running"; });
+}
+
 BOOST_AUTO_TEST_CASE(attaching_to_a_terminal) {
   BOOST_REQUIRE(make_pod("s6"));
   auto request = container("s6", "main", "");
