@@ -172,7 +172,7 @@ container_state_terminated terminated_state(const instance_memory& i) {
   t.exit_code = i.exit_code;
   t.reason = i.reason;
   t.message = i.message;
-  if (i.started_at.value.time_since_epoch().count() != 0) t.started_at = i.started_at.value;
+  t.started_at = i.started_at.value; // 1970 of one that never ran, as runtimes have it
   t.finished_at = i.finished_at.value;
   t.container_id = i.container_id;
   return t;

@@ -254,8 +254,9 @@ void image_puller::pulled(const std::string& image, const caf::expected<image_in
   next_pull(image);
   // The next try may then find room.
   if (!result && code_of(result.error()) == errc::no_space) this->send(node_, collect_images{});
+  // Rounded up: a registry that was asked has taken some time.
   auto since = [this](clock_time begun) {
-    return to_go_duration(std::chrono::floor<std::chrono::milliseconds>(now() - begun));
+    return to_go_duration(std::chrono::ceil<std::chrono::milliseconds>(now() - begun));
   };
   for (auto& w : over.waiters) {
     this->demonitor(w.who);

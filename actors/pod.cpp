@@ -173,8 +173,21 @@ bool pod_supervisor::sandbox_may_come() const {
   return there || object_->as_pod().spec.volumes.empty() || volume_.made || volume_.on_their_way;
 }
 
+/// Source: the kubelet's GetPodDNS; here once for a pod.
+void pod_supervisor::warn_of_dns() {
+  if (!memory_.sandbox_id.empty() || std::exchange(dns_told_, true)
+      || !lacks_cluster_dns(object_->as_pod().spec, ctx_->settings))
+    return;
+  auto& key = object_->key();
+  event("Warning", "MissingClusterDNS",
+        "pod: \"" + key.name + "_" + key.ns + "(" + object_->uid()
+            + ")\". kubelet does not have ClusterDNS IP configured and cannot create Pod using "
+              "\"ClusterFirst\" policy. Falling back to \"Default\" policy.");
+}
+
 void pod_supervisor::make_sandbox() {
   busy_ = true;
+  warn_of_dns();
   ask(
       ctx_->runtime, ctx_->settings.request_timeout,
       [this](const sandbox_info& info) {

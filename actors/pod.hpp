@@ -39,6 +39,7 @@ private:
   pod_stage stage() const;
   void terminate(const std::string& cause);
   bool sandbox_may_come() const;
+  void warn_of_dns();
   void make_sandbox();
   void sandbox_made(const sandbox_info& info);
   /// Watches over a sandbox that may end before its pod does.
@@ -92,7 +93,8 @@ private:
   bool up_ = false; ///< it has been started before
   std::string last_report_;
   std::vector<std::string> tuning_faults_; ///< that have had their event
-  uint64_t goals_ = 0;                     ///< counts what containers were told
+  bool dns_told_ = false;
+  uint64_t goals_ = 0; ///< counts what containers were told
   struct held_token {
     issued_token issued;
     wall_time refresh_at;

@@ -49,14 +49,17 @@ std::string host_name_of(const object& ref, const pod_spec& spec) {
   return out;
 }
 
+/// Source: the kubelet's rule. On the node's network ClusterFirst is Default.
+bool wants_cluster_dns(const pod_spec& spec) {
+  return (spec.dns_policy == "ClusterFirst" && !spec.host_network)
+         || spec.dns_policy == "ClusterFirstWithHostNet";
+}
+
 dns_settings dns_of(const pod_spec& spec, const std::string& ns, const node_settings& node) {
   dns_settings out;
-  // Source: the kubelet's rule. On the node's network ClusterFirst is Default, and so it is without a
-  // cluster's name server.
-  bool cluster = (spec.dns_policy == "ClusterFirst" && !spec.host_network)
-                 || spec.dns_policy == "ClusterFirstWithHostNet";
   if (spec.dns_policy == "None") out.of_node = false;
-  if (cluster && !node.cluster_dns.empty()) {
+  // Without a cluster's name server ClusterFirst is Default.
+  if (wants_cluster_dns(spec) && !node.cluster_dns.empty()) {
     out.of_node = false;
     out.nameservers = node.cluster_dns;
     out.searches = {ns + ".svc." + node.cluster_domain, "svc." + node.cluster_domain, node.cluster_domain};
@@ -128,6 +131,10 @@ probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container
   if (probe.http_get) resolve(probe.http_get->port);
   if (probe.tcp_socket) resolve(probe.tcp_socket->port);
   return probe;
+}
+
+bool lacks_cluster_dns(const pod_spec& spec, const node_settings& node) {
+  return wants_cluster_dns(spec) && node.cluster_dns.empty();
 }
 
 create_sandbox make_create_sandbox(const object& ref, const pod& pod, const node_settings& node) {

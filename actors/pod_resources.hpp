@@ -26,6 +26,8 @@ resource_amounts pod_requests_of(const pod_spec& spec);
 /// environment.
 probe_spec resolve_probe_ports(probe_spec probe, const container_spec& container);
 
+/// Whether the pod is to have the cluster's name server, and the node knows of none.
+bool lacks_cluster_dns(const pod_spec& spec, const node_settings& node);
 create_sandbox make_create_sandbox(const object& ref, const pod& pod, const node_settings& node);
 create_container make_create_container(const object& ref, const pod& pod, const container_spec& spec,
                                        int64_t machine_memory_bytes, uint32_t attempt,

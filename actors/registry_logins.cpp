@@ -12,6 +12,12 @@ namespace json = boost::json;
 // More than any registry's users have; a secret holds at most 1 MiB anyway.
 constexpr size_t max_logins = 1'000;
 
+constexpr std::string_view wrapped_type = "kubernetes.io/dockerconfigjson",
+                           bare_type = "kubernetes.io/dockercfg";
+bool holds_logins(const secret& s) {
+  return s.type == wrapped_type || s.type == bare_type;
+}
+
 std::string text_of(const json::object& o, const char* key) {
   auto* v = o.if_contains(key);
   auto* s = v ? v->if_string() : nullptr;
@@ -56,8 +62,8 @@ std::vector<std::string> secret_names(const object& pod, const pod_inputs& input
 } // namespace
 
 std::optional<std::vector<registry_login>> logins_of(const secret& from) {
-  bool wrapped = from.type == "kubernetes.io/dockerconfigjson";
-  if (!wrapped && from.type != "kubernetes.io/dockercfg") return std::nullopt;
+  if (!holds_logins(from)) return std::nullopt;
+  bool wrapped = from.type == wrapped_type;
   auto data = from.data.find(wrapped ? ".dockerconfigjson" : ".dockercfg");
   auto text = data == from.data.end() ? std::nullopt : from_base64(data->second);
   if (!text) return std::nullopt;
@@ -82,8 +88,10 @@ pod_logins registry_logins_of(const object& pod, const pod_inputs* inputs) {
   if (!inputs) return out;
   for (auto& name : secret_names(pod, *inputs)) {
     auto found = inputs->objects.find({"secrets", pod.key().ns, name});
-    auto logins = found == inputs->objects.end() || !found->second ? std::nullopt
-                                                                   : logins_of(found->second->as_secret());
+    bool there = found != inputs->objects.end() && found->second;
+    // Source: the kubelet passes over secrets of another type without a word.
+    if (there && !holds_logins(found->second->as_secret())) continue;
+    auto logins = there ? logins_of(found->second->as_secret()) : std::nullopt;
     if (!logins) {
       out.missing.push_back(name);
       continue;

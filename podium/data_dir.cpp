@@ -1,12 +1,15 @@
 #include "podium/data_dir.hpp"
 
 #include "core/error.hpp"
+#include "runtime/process/spawn.hpp"
+#include "runtime/process/unique_fd.hpp"
 
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -14,6 +17,8 @@ namespace podium {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int end_wait_ms = 1'000;
 
 caf::error make_private(const fs::path& dir) {
   std::error_code ec;
@@ -47,15 +52,38 @@ caf::expected<int> lock_file(const std::string& path, const std::string& dir) {
                           "--listen, and in --config its own network.bridge and network.podCIDR");
 }
 
+pid_t number_in(int fd) {
+  char text[32] = {};
+  auto n = ::pread(fd, text, sizeof text - 1, 0);
+  return n > 0 ? static_cast<pid_t>(std::strtol(text, nullptr, 10)) : 0;
+}
+
+/// Whether the daemon that a pid file names ends within a second: one that was killed keeps its locks until
+/// its last thread is gone, and whoever starts the next one need not know.
+bool sees_the_end_of(const std::string& pid_path) {
+  unique_fd file{::open(pid_path.c_str(), O_RDONLY | O_CLOEXEC)};
+  auto pid = file ? number_in(file.get()) : 0;
+  if (pid <= 1 || pid == ::getpid()) return false;
+  auto process = open_pidfd(pid);
+  if (!process) return true; // just now
+  pollfd ended{process->get(), POLLIN, 0};
+  return ::poll(&ended, 1, end_wait_ms) > 0;
+}
+
 } // namespace
 
 caf::expected<data_dir_lock> data_dir_lock::take(const config::settings& settings) {
   for (auto& dir : {settings.data_dir, settings.run_dir})
     if (auto err = make_private(dir)) return err;
-  auto data = lock_file(settings.data_dir + "/lock", settings.data_dir);
-  if (!data) return data.error();
   auto pid_path = pid_file_of(settings);
-  auto pid = lock_file(pid_path, settings.run_dir);
+  auto lock = [&](const std::string& path, const std::string& dir) {
+    auto fd = lock_file(path, dir);
+    return !fd && code_of(fd.error()) == errc::conflict && sees_the_end_of(pid_path) ? lock_file(path, dir)
+                                                                                     : fd;
+  };
+  auto data = lock(settings.data_dir + "/lock", settings.data_dir);
+  if (!data) return data.error();
+  auto pid = lock(pid_path, settings.run_dir);
   if (!pid) {
     ::close(*data);
     return pid.error();
@@ -97,10 +125,8 @@ caf::expected<pid_t> running_daemon(const config::settings& settings) {
   if (fd < 0) return none();
   // A file that can be locked was left by a daemon that is dead: its number may be somebody else's by now.
   bool alive = ::flock(fd, LOCK_SH | LOCK_NB) != 0;
-  char text[32] = {};
-  auto n = alive ? ::pread(fd, text, sizeof text - 1, 0) : 0;
+  auto pid = alive ? number_in(fd) : 0;
   ::close(fd);
-  auto pid = n > 0 ? static_cast<pid_t>(std::strtol(text, nullptr, 10)) : 0;
   if (pid <= 1) return none();
   return pid;
 }

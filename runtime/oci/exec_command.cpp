@@ -71,7 +71,10 @@ std::string plain_runtime_error(std::string text) {
   auto end = text.find(crun_end);
   if (begin == std::string::npos || end == std::string::npos || end < begin) return text;
   auto name = text.substr(begin + crun_start.size(), end - begin - crun_start.size());
-  return "exec: \"" + name + "\": executable file not found in $PATH";
+  // Source: Go's exec.LookPath: a path is looked at, a name is looked for.
+  return "exec: \"" + name + "\": "
+         + (name.find('/') == std::string::npos ? "executable file not found in $PATH"
+                                                : "stat " + name + ": no such file or directory");
 }
 
 std::string exec_error(const unique_fd& file) {

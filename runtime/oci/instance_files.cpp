@@ -230,7 +230,11 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
                    read_in_root(paths.rootfs, "/etc/passwd"), read_in_root(paths.rootfs, "/etc/group"));
   if (!user) {
     strip_instance(settings, instance);
-    return user.error();
+    // Source: the kubelet's verifyRunAsNonRoot says whose container it is.
+    if (code_of(user.error()) != errc::container_config) return user.error();
+    return make_error(errc::container_config, message_of(user.error()) + " (pod: \"" + sandbox.pod_name + "_"
+                                                  + sandbox.pod_namespace + "(" + sandbox.pod_uid
+                                                  + ")\", container: " + request.key.name + ")");
   }
   if (auto failed = make_termination_log(paths.termination_log)) return failed;
   container_places places;
@@ -259,7 +263,7 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
   places.resolv_conf = pod.resolv_conf;
   places.termination_log = paths.termination_log;
   auto mounted = request;
-  auto unmountable = prepare_mounts(paths, host, mounted.mounts);
+  auto unmountable = prepare_mounts(paths, host, mounted);
   auto spec = unmountable ? caf::expected<boost::json::object>{unmountable}
                           : make_oci_spec(mounted, image.config, *user, host, places);
   auto failed = spec ? add_seccomp(*spec, request, settings) : spec.error();

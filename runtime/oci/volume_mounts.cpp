@@ -4,6 +4,7 @@
 #include "runtime/process/unique_fd.hpp"
 #include "runtime/volume/mount_points.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -41,7 +42,7 @@ unique_fd open_in_volume(const unique_fd& root, const std::string& path) {
 }
 
 /// What a subPath leads to; directories that are missing are made like the volume's own.
-caf::expected<unique_fd> open_sub_path(const container_mount& mount) {
+caf::expected<unique_fd> open_sub_path(const container_mount& mount, const std::string& whose) {
   unique_fd root{::open(mount.source.c_str(), O_PATH | O_CLOEXEC)};
   struct stat facts {};
   if (!root || ::fstat(root.get(), &facts) != 0) return errno_error("cannot open " + mount.source, errno);
@@ -56,17 +57,31 @@ caf::expected<unique_fd> open_sub_path(const container_mount& mount) {
       // The process's umask has been at it.
       if (fd) ::chmod(("/proc/self/fd/" + std::to_string(fd.get())).c_str(), facts.st_mode & 07777);
     }
-    if (!fd)
-      return refused("failed to create subPath directory for volumeMount of " + mount.destination + ": "
-                     + mount.sub_path + ": " + std::generic_category().message(errno));
+    // What is there and leads nowhere within the volume.
+    if (!fd && (errno == EEXIST || errno == ELOOP || errno == ENOTDIR))
+      return refused("failed to prepare subPath for " + whose);
+    if (!fd) return refused("failed to create subPath directory for " + whose);
     at = std::move(fd);
     path = std::move(next);
   }
   return at;
 }
 
-caf::error bind_sub_path(const instance_paths& paths, container_mount& mount, size_t number) {
-  auto fd = open_sub_path(mount);
+/// `volumeMount "v" of container "c"`: the kubelet's errors of subPaths say no more, as what is wrong may
+/// tell of the host's files.
+std::string whose(const container_mount& mount, const container_spec& container) {
+  auto is_it = [&](const volume_mount& m) {
+    auto path = fs::path{"/" + m.mount_path + "/"}.lexically_normal();
+    return path == fs::path{mount.destination + "/"}.lexically_normal();
+  };
+  auto found = std::find_if(container.volume_mounts.begin(), container.volume_mounts.end(), is_it);
+  return "volumeMount \"" + (found == container.volume_mounts.end() ? mount.destination : found->name)
+         + "\" of container \"" + container.name + "\"";
+}
+
+caf::error bind_sub_path(const instance_paths& paths, container_mount& mount, size_t number,
+                         const std::string& whose) {
+  auto fd = open_sub_path(mount, whose);
   if (!fd) return fd.error();
   auto directory = sub_path_directory(paths);
   auto target = directory + "/" + std::to_string(number);
@@ -133,12 +148,12 @@ caf::error judge_propagation(const host_facts& host, const container_mount& moun
 
 } // namespace
 
-caf::error prepare_mounts(const instance_paths& paths, const host_facts& host,
-                          std::vector<container_mount>& mounts) {
+caf::error prepare_mounts(const instance_paths& paths, const host_facts& host, create_container& request) {
+  auto& mounts = request.mounts;
   for (size_t i = 0; i < mounts.size(); ++i) {
     if (auto err = judge_propagation(host, mounts[i])) return err;
     if (mounts[i].sub_path.empty()) continue;
-    if (auto err = bind_sub_path(paths, mounts[i], i)) return err;
+    if (auto err = bind_sub_path(paths, mounts[i], i, whose(mounts[i], request.spec))) return err;
   }
   return {};
 }

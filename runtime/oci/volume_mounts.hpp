@@ -12,8 +12,7 @@ namespace podium {
 /// that no link leads out of its volume, is bound to a place of the instance and becomes the source: nobody
 /// can swap it meanwhile. A subPath that is not there is made, a directory. Errors: errc::container_config
 /// (a propagation that this host cannot give; a subPath that cannot be), errc::io. Blocks.
-caf::error prepare_mounts(const instance_paths& paths, const host_facts& host,
-                          std::vector<container_mount>& mounts);
+caf::error prepare_mounts(const instance_paths& paths, const host_facts& host, create_container& request);
 
 /// Takes the bound subPaths away again.
 void release_mounts(const instance_paths& paths);

@@ -81,6 +81,9 @@ std::string fetch_error(const std::string& url, const caf::error& err) {
   if (code_of(err) == errc::timeout)
     return head + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
   auto text = message_of(err);
+  if (auto at = text.find("Could not resolve host: "); at != text.npos)
+    return head + "dial tcp: lookup " + text.substr(at + std::strlen("Could not resolve host: "))
+           + ": no such host";
   auto connecting = text.find("Failed to connect") != text.npos || text.find("Couldn't connect") != text.npos;
   if (!connecting)
     return head + text.substr(text.find(url) == text.npos ? 0 : text.find(url) + url.size() + 2);

@@ -85,7 +85,8 @@ BOOST_AUTO_TEST_CASE(a_pods_secrets_count_before_its_accounts) {
        {pull_secret("a", "ra", "1"), pull_secret("b", "rb", "2"), pull_secret("of-account", "rc", "3"),
         make_object({"serviceaccounts", "default", "default"},
                     {{"imagePullSecrets", {{{"name", "of-account"}}}}}),
-        make_object({"secrets", "default", "other"}, {{"type", "Opaque"}})})
+        make_object({"secrets", "default", "other"}, {{"type", "Opaque"}}),
+        make_object({"secrets", "default", "broken"}, {{"type", "kubernetes.io/dockercfg"}})})
     inputs.objects[ref->key()] = ref;
   auto given = [&](json::object spec) {
     auto found = registry_logins_of(*pod_object(std::move(spec)), &inputs);
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_pods_secrets_count_before_its_accounts) {
   };
   BOOST_TEST(given(names({"b", "a"})) == "rb me:2, ra me:1");
   BOOST_TEST(given(names({"a", "a"})) == "ra me:1");
-  BOOST_TEST(given(names({"a", "gone", "other"})) == "ra me:1 without gone without other");
+  BOOST_TEST(given(names({"a", "gone", "other", "broken"})) == "ra me:1 without gone without broken");
   BOOST_TEST(given({}) == "rc me:3");
   BOOST_TEST(given({{"serviceAccountName", "default"}}) == "rc me:3");
   BOOST_TEST(given({{"serviceAccountName", "unknown"}}) == "");

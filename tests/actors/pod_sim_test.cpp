@@ -344,6 +344,8 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_is_an_end_with_128) {
   BOOST_REQUIRE(s.last_state.terminated);
   BOOST_TEST(s.last_state.terminated->exit_code == 128);
   BOOST_TEST(s.last_state.terminated->reason == "StartError");
+  // It never ran: 1970, not nothing, which kubectl shows as the year 1.
+  BOOST_TEST((s.last_state.terminated->started_at == wall_time{}));
 }
 
 BOOST_AUTO_TEST_CASE(the_same_seed_gives_the_same_trace) {

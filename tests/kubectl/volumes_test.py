@@ -192,7 +192,7 @@ class HostPath(VolumeTest):
         for name in ("up", "absolute"):
             self.create(with_volume(f"link-{name}", host_path(self.host), mounts=[mount(subPath=name)]))
             event = self.daemon.wait_event(f"link-{name}", "Failed")
-            self.assertIn("failed to create subPath directory", event["message"])
+            self.assertEqual('Error: failed to prepare subPath for volumeMount "data" of container "main"', event["message"])
             self.assertEqual("CreateContainerConfigError", waiting_reason(self.daemon.wait_pod(
                 f"link-{name}", lambda p: waiting_reason(p) == "CreateContainerConfigError", what="refused")))
 

@@ -1,13 +1,19 @@
 // The library's face: what starts, what refuses to, and that a start which fails half-way leaves nothing.
 #include "core/error.hpp"
 #include "podium/actor_watch.hpp"
+#include "podium/data_dir.hpp"
 #include "podium/engine.hpp"
 #include "tests/podium/engine_dir.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <fcntl.h>
 #include <future>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace podium;
 using namespace podium::test;
@@ -51,6 +57,36 @@ BOOST_AUTO_TEST_CASE(bad_addresses_are_refused_and_leave_nothing_running) {
     BOOST_TEST(!started, listen);
     BOOST_TEST(!why(started).empty(), listen);
   }
+}
+
+/// One that was killed keeps its locks until its last thread is gone. Here it ends when it is looked for.
+BOOST_AUTO_TEST_CASE(a_daemon_that_is_about_to_end_is_waited_for) {
+  engine_dir dir;
+  auto settings = dir.settings();
+  std::filesystem::create_directories(settings.data_dir);
+  std::filesystem::create_directories(settings.run_dir);
+  auto data = settings.data_dir + "/lock", pid_file = pid_file_of(settings);
+  int ready[2];
+  BOOST_REQUIRE(::pipe2(ready, O_CLOEXEC) == 0);
+  auto child = ::fork();
+  if (child == 0) {
+    for (auto& path : {data, pid_file})
+      ::flock(::open(path.c_str(), O_RDWR | O_CREAT, 0600), LOCK_EX);
+    auto number = ::open(pid_file.c_str(), O_WRONLY);
+    ::dprintf(number, "%d\n", static_cast<int>(::getpid()));
+    auto watch = ::inotify_init1(0);
+    ::inotify_add_watch(watch, pid_file.c_str(), IN_OPEN);
+    char buffer[4096];
+    bool said = ::write(ready[1], "x", 1) == 1;
+    ::_exit(said && ::read(watch, buffer, sizeof buffer) > 0 ? 0 : 1);
+  }
+  char buffer[1];
+  BOOST_REQUIRE(::read(ready[0], buffer, 1) == 1);
+  auto taken = data_dir_lock::take(settings);
+  BOOST_TEST(bool(taken), (taken ? "" : message_of(taken.error())));
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
 }
 
 BOOST_AUTO_TEST_CASE(one_engine_a_directory) {

@@ -91,14 +91,13 @@ struct world {
   }
   probe_outcome get(const std::string& path, int port,
                     std::chrono::milliseconds timeout = std::chrono::seconds{5},
-                    std::vector<http_header> headers = {}) {
+                    std::vector<http_header> headers = {}, const std::string& host = "127.0.0.1") {
     http_get_action action;
     action.path = path;
     action.port.number = port;
     action.http_headers = std::move(headers);
     std::promise<probe_outcome> p;
-    loop.post(
-        [&] { prober->http_get(action, "127.0.0.1", timeout, [&](probe_outcome x) { p.set_value(x); }); });
+    loop.post([&] { prober->http_get(action, host, timeout, [&](probe_outcome x) { p.set_value(x); }); });
     return p.get_future().get();
   }
   probe_outcome dial(const std::string& host, int port,
@@ -188,7 +187,10 @@ BOOST_AUTO_TEST_CASE(refused_connections) {
   auto tcp = w.dial("127.0.0.1", 1);
   BOOST_TEST((tcp.verdict == probe_verdict::failure));
   BOOST_TEST(tcp.output == "dial tcp 127.0.0.1:1: connect: connection refused");
-  // This namespace has no route to anywhere.
+  // This namespace has no route to anywhere, and so nobody who knows names.
+  auto unknown = w.get("/x", 1, std::chrono::seconds{5}, {}, "nosuchhost.invalid");
+  BOOST_TEST(unknown.output
+             == "Get \"http://nosuchhost.invalid:1/x\": dial tcp: lookup nosuchhost.invalid: no such host");
   auto far = w.dial("192.0.2.1", 80);
   BOOST_TEST(far.output == "dial tcp 192.0.2.1:80: connect: network is unreachable");
 }

@@ -398,6 +398,18 @@ BOOST_AUTO_TEST_CASE(a_container_with_a_large_environment_can_be_entered) {
   BOOST_TEST(entered->output == "100000\n");
 }
 
+BOOST_AUTO_TEST_CASE(who_may_not_be_root_is_told_by_name) {
+  BOOST_REQUIRE(make_pod("u18"));
+  auto request = container("u18", "main", "true");
+  request.spec.security_context_.emplace();
+  request.spec.security_context_->run_as_non_root = true;
+  auto refused = ask<container_created>(request);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(message_of(refused.error())
+             == "container has runAsNonRoot and image will run as root (pod: \"pod-u18_default(u18)\", "
+                "container: main)");
+}
+
 BOOST_AUTO_TEST_CASE(system_calls_are_filtered_where_a_pod_asks_for_it) {
   BOOST_REQUIRE(make_pod("u17"));
   auto filter = [&](const char* name, std::optional<seccomp_profile> profile, bool privileged = false) {

@@ -234,6 +234,8 @@ BOOST_AUTO_TEST_CASE(conmon_reports) {
   BOOST_TEST(!parse_conmon_report("nonsense"));
   BOOST_TEST(plain_runtime_error("executable file `x` not found in $PATH: No such file or directory\n")
              == "exec: \"x\": executable file not found in $PATH");
+  BOOST_TEST(plain_runtime_error("executable file `/no/x` not found in $PATH: No such file or directory\n")
+             == "exec: \"/no/x\": stat /no/x: no such file or directory");
   BOOST_TEST(plain_runtime_error("something else\n") == "something else");
 }
 
