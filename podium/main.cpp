@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <malloc.h>
 #include <poll.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -57,7 +58,13 @@ void raise_file_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// A heap for each thread, which is malloc's way, would keep what pods of the past needed in each of them.
+void share_heaps() {
+  ::mallopt(M_ARENA_MAX, 2);
+}
+
 int up(const options& o) {
+  share_heaps(); // before there are threads
   raise_file_limit();
   daemon_options run;
   auto settings = load_settings(o);

@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/http/message.hpp"
 #include "runtime/loop/event_loop.hpp"
+#include "runtime/process/unique_fd.hpp"
 
 #include <caf/error.hpp>
 #include <caf/expected.hpp>
@@ -30,8 +31,9 @@ struct http_fetch {
   bool fresh = false;           ///< a connection of its own, closed afterwards: for probes
   bool http2 = false;           ///< HTTP/2 from the first byte on, also without TLS: what gRPC speaks
   std::string unix_socket = {}; ///< connect here instead of to the URL's host
-  std::string resolve_to = {};  ///< connect to this address instead of looking the URL's host up
-  unsigned redirects = 0;       ///< how many are followed
+  std::shared_ptr<unique_fd> connected = {}; ///< a socket to take in place of a connection of its own
+  std::string resolve_to = {};               ///< connect to this address instead of looking the URL's host up
+  unsigned redirects = 0;                    ///< how many are followed
   /// Instead of collecting the body: called with each piece, on the loop thread. max_body_bytes does not
   /// count then.
   std::function<void(std::string_view)> on_data = {};

@@ -106,6 +106,16 @@ void transfer::configure_connection() {
     set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
     set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
   }
+  if (fetch.connected) {
+    set(
+        CURLOPT_OPENSOCKETFUNCTION, +[](void* user, curlsocktype, struct curl_sockaddr*) -> curl_socket_t {
+          return static_cast<unique_fd*>(user)->release(); // once: none is CURL_SOCKET_BAD
+        });
+    set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(fetch.connected.get()));
+    set(
+        CURLOPT_SOCKOPTFUNCTION,
+        +[](void*, curl_socket_t, curlsocktype) -> int { return CURL_SOCKOPT_ALREADY_CONNECTED; });
+  }
   if (fetch.fresh) {
     set(CURLOPT_FRESH_CONNECT, 1L);
     set(CURLOPT_FORBID_REUSE, 1L);

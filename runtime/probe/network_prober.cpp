@@ -1,9 +1,12 @@
 #include "runtime/probe/network_prober.hpp"
 #include "core/error.hpp"
 #include "runtime/probe/grpc_health.hpp"
+#include "runtime/probe/tcp_dialer.hpp"
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <set>
+#include <sys/socket.h>
 #include <uv.h>
 
 namespace podium {
@@ -12,21 +15,13 @@ namespace {
 
 constexpr size_t max_body_bytes = 10 * 1'024;
 constexpr unsigned max_redirects = 10;
+constexpr auto no_headers_in_time =
+    "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 
 std::string lower(std::string text) {
   for (auto& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
   return text;
-}
-
-std::string with_brackets(const std::string& host) {
-  return host.find(':') == std::string::npos || host.starts_with('[') ? host : "[" + host + "]";
-}
-
-// errno's text as Go prints it.
-std::string reason(int errnum) {
-  std::string text = std::strerror(errnum);
-  return text.empty() ? text : lower(text.substr(0, 1)) + text.substr(1);
 }
 
 probe_outcome failure(std::string text) {
@@ -75,11 +70,20 @@ std::string dial_address(std::string_view url) {
   return has_port ? result : result + (url.starts_with("https") ? ":443" : ":80");
 }
 
+// 0 when it is none.
+int port_of(std::string_view url) {
+  auto text = dial_address(url);
+  auto* begin = text.data() + text.rfind(':') + 1;
+  auto* end = text.data() + text.size();
+  int port = 0;
+  auto [last, ec] = std::from_chars(begin, end, port);
+  return ec == std::errc{} && last == end && port > 0 && port <= 65'535 ? port : 0;
+}
+
 // Why a request failed, as Go's HTTP client would put it.
 std::string fetch_error(const std::string& url, const caf::error& err) {
   auto head = "Get \"" + url + "\": ";
-  if (code_of(err) == errc::timeout)
-    return head + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+  if (code_of(err) == errc::timeout) return head + no_headers_in_time;
   auto text = message_of(err);
   if (auto at = text.find("Could not resolve host: "); at != text.npos)
     return head + "dial tcp: lookup " + text.substr(at + std::strlen("Could not resolve host: "))
@@ -89,7 +93,7 @@ std::string fetch_error(const std::string& url, const caf::error& err) {
     return head + text.substr(text.find(url) == text.npos ? 0 : text.find(url) + url.size() + 2);
   for (int errnum : {ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT})
     if (text.find(std::strerror(errnum)) != text.npos)
-      return head + "dial tcp " + dial_address(url) + ": connect: " + reason(errnum);
+      return head + "dial tcp " + dial_address(url) + ": connect: " + dial_reason(errnum);
   return head + "dial tcp " + dial_address(url) + ": " + text;
 }
 
@@ -129,29 +133,33 @@ std::string url_host(std::string_view url) {
 }
 
 struct network_prober::impl : std::enable_shared_from_this<impl> {
-  // One connection attempt; it owns itself until its handle is closed.
-  struct dial {
-    impl* owner = nullptr;
-    uv_tcp_t handle{};
-    uv_connect_t request{};
-    uv_getaddrinfo_t lookup{};
-    std::string target;
-    uint64_t timer = 0;
-    bool looking_up = false, closing = false, closed = false;
-    answer done;
-  };
-
-  impl(event_loop& l, http_client& c) : loop(l), client(c) {}
+  impl(event_loop& l, http_client& c) : loop(l), client(c), dialer(l) {}
 
   event_loop& loop;
   http_client& client;
-  std::set<dial*> dials;
+  tcp_dialer dialer;
   std::set<uint64_t> fetches, waits;
   bool closed = false;
 
+  /// Connects to an address here, which is cheaper than in curl; names may have several, which curl tries.
   void fetch(const std::string& url, const header_list& headers, std::chrono::nanoseconds left,
              unsigned followed, answer done) {
+    auto host = url_host(url);
+    auto port = port_of(url);
+    if (port == 0 || !is_address(host)) return ask(url, headers, left, followed, {}, std::move(done));
+    auto began = uv_hrtime();
+    dialer.dial(host, port, left, [=, this, done = std::move(done)](tcp_dialer::result dialed) {
+      if (dialed.timed_out) return done(failure("Get \"" + url + "\": " + no_headers_in_time));
+      if (!dialed.socket) return done(failure("Get \"" + url + "\": " + dialed.error));
+      auto spent = std::chrono::nanoseconds{uv_hrtime() - began};
+      ask(url, headers, left - spent, followed, std::make_shared<unique_fd>(std::move(dialed.socket)), done);
+    });
+  }
+
+  void ask(const std::string& url, const header_list& headers, std::chrono::nanoseconds left,
+           unsigned followed, std::shared_ptr<unique_fd> connected, answer done) {
     http_fetch request;
+    request.connected = std::move(connected);
     request.url = url;
     request.headers = headers;
     request.timeout =
@@ -237,77 +245,6 @@ struct network_prober::impl : std::enable_shared_from_this<impl> {
     });
     waits.insert(*id);
   }
-
-  void start_dial(const std::string& host, int port, std::chrono::nanoseconds timeout, answer done) {
-    auto* d = new dial;
-    d->owner = this;
-    d->target = with_brackets(host) + ":" + std::to_string(port);
-    d->done = std::move(done);
-    d->handle.data = d->request.data = d->lookup.data = d;
-    dials.insert(d);
-    uv_tcp_init(loop.raw(), &d->handle);
-    d->timer = loop.after(timeout, [this, d] {
-      d->timer = 0;
-      finish(d, failure("dial tcp " + d->target + ": i/o timeout"));
-    });
-    sockaddr_storage address{};
-    if (uv_ip4_addr(host.c_str(), port, reinterpret_cast<sockaddr_in*>(&address)) == 0
-        || uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&address)) == 0)
-      return connect(d, reinterpret_cast<sockaddr*>(&address));
-    d->looking_up = true;
-    auto rc = uv_getaddrinfo(
-        loop.raw(), &d->lookup,
-        [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
-          auto* x = static_cast<dial*>(request->data);
-          x->looking_up = false;
-          if (x->closing) {
-            if (x->closed) delete x;
-          } else if (status != 0 || !found) {
-            x->owner->finish(x, failure("dial tcp: lookup " + x->target + ": no such host"));
-          } else {
-            x->owner->connect(x, found->ai_addr);
-          }
-          uv_freeaddrinfo(found);
-        },
-        host.c_str(), std::to_string(port).c_str(), nullptr);
-    if (rc == 0) return;
-    d->looking_up = false;
-    finish(d, failure("dial tcp: lookup " + d->target + ": " + uv_strerror(rc)));
-  }
-
-  void connect(dial* d, const sockaddr* address) {
-    auto rc = uv_tcp_connect(&d->request, &d->handle, address, [](uv_connect_t* request, int status) {
-      // The handle's end also ends the request: then the answer has been given.
-      if (status != UV_ECANCELED) connected(static_cast<dial*>(request->data), status);
-    });
-    if (rc != 0) connected(d, rc);
-  }
-
-  static void connected(dial* d, int status) {
-    if (status == 0) return d->owner->finish(d, {.verdict = probe_verdict::success, .output = {}});
-    d->owner->finish(d, failure("dial tcp " + d->target + ": connect: " + reason(-status)));
-  }
-
-  void finish(dial* d, probe_outcome outcome) {
-    auto done = std::move(d->done);
-    close(d);
-    done(std::move(outcome));
-  }
-
-  void close(dial* d) {
-    dials.erase(d);
-    d->closing = true; // at once: a lookup may end before the handle has
-    if (d->timer) loop.cancel(d->timer);
-    auto gone = [](uv_handle_t* handle) {
-      auto* x = static_cast<dial*>(handle->data);
-      x->closed = true;
-      if (!x->looking_up) delete x; // otherwise the lookup's end does
-    };
-    // A reset leaves no socket behind in TIME_WAIT; before there is a connection it is a plain close.
-    if (uv_tcp_close_reset(&d->handle, gone) != 0
-        && !uv_is_closing(reinterpret_cast<uv_handle_t*>(&d->handle)))
-      uv_close(reinterpret_cast<uv_handle_t*>(&d->handle), gone);
-  }
 };
 
 network_prober::network_prober(event_loop& loop, http_client& client)
@@ -316,8 +253,7 @@ network_prober::network_prober(event_loop& loop, http_client& client)
 network_prober::~network_prober() {
   impl_->loop.run([self = impl_] {
     self->closed = true;
-    while (!self->dials.empty())
-      self->close(*self->dials.begin());
+    self->dialer.stop();
     for (auto id : self->fetches)
       self->client.cancel(id);
     for (auto id : self->waits)
@@ -338,7 +274,15 @@ void network_prober::grpc(const grpc_action& action, const std::string& pod_ip,
 
 void network_prober::tcp_socket(const tcp_socket_action& action, const std::string& pod_ip,
                                 std::chrono::nanoseconds timeout, answer done) {
-  impl_->start_dial(action.host.empty() ? pod_ip : action.host, action.port.number, timeout, std::move(done));
+  impl_->dialer.dial(action.host.empty() ? pod_ip : action.host, action.port.number, timeout,
+                     [done = std::move(done)](tcp_dialer::result dialed) {
+                       if (!dialed.socket) return done(failure(std::move(dialed.error)));
+                       // A reset leaves no socket behind in TIME_WAIT.
+                       linger reset{1, 0};
+                       ::setsockopt(dialed.socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+                       dialed.socket.reset();
+                       done({.verdict = probe_verdict::success, .output = {}});
+                     });
 }
 
 } // namespace podium

@@ -218,6 +218,42 @@ BOOST_AUTO_TEST_CASE(tcp_success_and_time_out) {
   BOOST_TEST(late.output == "dial tcp 127.0.0.1:" + std::to_string(ntohs(a.sin_port)) + ": i/o timeout");
 }
 
+/// The kernel has shaken hands with what listens on this machine before connect() returns.
+BOOST_AUTO_TEST_CASE(what_is_on_this_machine_needs_no_turn_of_the_loop) {
+  http_server server;
+  server.start();
+  world w;
+  w.loop.run([&] {
+    auto judged = [&](int port) {
+      tcp_socket_action action;
+      action.port.number = port;
+      std::optional<probe_verdict> verdict;
+      w.prober->tcp_socket(action, "127.0.0.1", std::chrono::seconds{5},
+                           [&](const probe_outcome& x) { verdict = x.verdict; });
+      return verdict;
+    };
+    BOOST_TEST((judged(server.port) == probe_verdict::success));
+    BOOST_TEST((judged(1) == probe_verdict::failure));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_may_ask_the_next_question) {
+  http_server server;
+  server.start();
+  world w;
+  tcp_socket_action action;
+  action.port.number = server.port;
+  int left = 50;
+  std::promise<void> all;
+  std::function<void(probe_outcome)> again = [&](const probe_outcome& x) {
+    BOOST_TEST((x.verdict == probe_verdict::success));
+    if (--left == 0) return all.set_value();
+    w.prober->tcp_socket(action, "127.0.0.1", std::chrono::seconds{60}, again);
+  };
+  w.loop.post([&] { w.prober->tcp_socket(action, "127.0.0.1", std::chrono::seconds{60}, again); });
+  BOOST_REQUIRE((all.get_future().wait_for(std::chrono::seconds{60}) == std::future_status::ready));
+}
+
 BOOST_AUTO_TEST_CASE(ends_with_probes_under_way) {
   http_server server;
   server.start();
