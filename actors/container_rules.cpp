@@ -183,6 +183,17 @@ bool in_start(const container_memory& m) {
   return m.current->phase == phase::created || in_post_start(m);
 }
 
+/// The image's whole name, as runtimes tell it: the registry and repository that `image_id` was found in,
+/// with the tag or digest that was asked for. Where the id names no repository, what was asked for.
+std::string whole_name(const std::string& image, const std::string& image_id) {
+  auto digest = image_id.find('@');
+  if (digest == std::string::npos) return image;
+  auto repository = image_id.substr(0, digest);
+  if (auto at = image.find('@'); at != std::string::npos) return repository + image.substr(at);
+  auto colon = image.find(':', image.rfind('/') == std::string::npos ? 0 : image.rfind('/'));
+  return repository + (colon == std::string::npos ? ":latest" : image.substr(colon));
+}
+
 } // namespace
 
 bool in_post_start(const container_memory& m) {
@@ -209,6 +220,7 @@ container_status status_of(const found_container& container, const container_mem
   // once it is through, hook and all.
   auto& current = in_start(*m) && m->previous ? *m->previous : *m->current;
   out.image_id = current.image_id;
+  out.image = whole_name(m->image.empty() ? container.spec->image : m->image, current.image_id);
   out.container_id = current.container_id;
   out.restart_count = static_cast<int32_t>(current.attempt);
   if (!ephemeral) out.started = m->started;

@@ -318,7 +318,7 @@ void pod_supervisor::report() {
   memory_.phase = status.phase;
   memory_.conditions = status.conditions;
   bool over = memory_.terminating && torn_down_ && !(records_kept_ && gone());
-  auto document = to_json(status);
+  boost::json::value document = status_document_of(object_->as_pod().spec, status);
   auto text = boost::json::serialize(document) + boost::json::serialize(to_json(memory_)) + (over ? "1" : "0")
               + (gone() ? "1" : "0");
   if (text == last_report_) return;

@@ -310,6 +310,43 @@ pod_status pod_status_of(const pod_facts& facts, wall_time now) {
   return out;
 }
 
+namespace {
+
+/// Source: the kubelet's VolumeMountStatus of Kubernetes 1.31.
+boost::json::array mounts_shown(const container_spec& spec) {
+  boost::json::array out;
+  for (auto& m : spec.volume_mounts) {
+    boost::json::object shown{{"name", m.name}, {"mountPath", m.mount_path}};
+    if (m.read_only) {
+      auto wish = m.recursive_read_only.value_or("Disabled");
+      shown["readOnly"] = true;
+      shown["recursiveReadOnly"] = wish == "Disabled" ? "Disabled" : "Enabled";
+    }
+    out.push_back(std::move(shown));
+  }
+  return out;
+}
+
+} // namespace
+
+boost::json::object status_document_of(const pod_spec& spec, const pod_status& status) {
+  auto out = to_json(status).as_object();
+  auto each = [&](const char* list, auto f) {
+    auto* found = out.if_contains(list);
+    if (found && found->is_array())
+      for (auto& one : found->get_array())
+        f(one.as_object());
+  };
+  for (auto* list : {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"})
+    each(list, [&](boost::json::object& one) {
+      auto container = find_container(spec, std::string{one.at("name").as_string()});
+      auto mounts = container ? mounts_shown(*container.spec) : boost::json::array{};
+      if (!mounts.empty()) one["volumeMounts"] = std::move(mounts);
+    });
+  each("conditions", [](boost::json::object& one) { one["lastProbeTime"] = nullptr; });
+  return out;
+}
+
 int64_t effective_grace_of(const pod& p) {
   auto spec = p.spec.termination_grace_period_seconds.value_or(30);
   return std::max<int64_t>(1, p.metadata.deletion_grace_period_seconds.value_or(spec));

@@ -24,4 +24,8 @@ pod_status pod_status_of(const pod_facts& facts, wall_time now);
 /// The grace of a pod's end in seconds: deletion's, else the spec's; at least 1.
 int64_t effective_grace_of(const pod& p);
 
+/// The status as the API shows it: with what follows from the spec alone (the containers' mounts), and what
+/// is always empty.
+boost::json::object status_document_of(const pod_spec& spec, const pod_status& status);
+
 } // namespace podium

@@ -160,6 +160,9 @@ private:
     if (note == nullptr) note = config::note_of(field.owner, field.name);
     if (note == nullptr && type.short_name == "EphemeralContainer")
       note = config::note_of("core.v1.Container", field.name);
+    // What says nothing of its own is what its type is, or a part of it.
+    if (note == nullptr && field.object != nullptr) note = config::note_of(field.object->name);
+    if (note == nullptr) note = config::note_of(type.name);
     std::string text{note ? note->text : ""};
     if (note && !note->default_json.empty()) {
       text += " Default: " + std::string{note->default_json} + ".";

@@ -8,6 +8,7 @@ namespace {
 
 constexpr field_note rows[] = {
 #include "config/field_descriptions.inc"
+#include "config/further_descriptions.inc"
 };
 
 using note_index = std::map<std::pair<std::string_view, std::string_view>, const field_note*>;

@@ -7,7 +7,7 @@
 
 namespace podium::config {
 
-/// One row of config/field_descriptions.inc.
+/// One row of config/field_descriptions.inc or further_descriptions.inc.
 struct field_note {
   std::string_view type;         ///< "PodSpec" of core.v1, or a full name
   std::string_view field;        ///< "" for the type itself

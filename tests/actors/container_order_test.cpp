@@ -1,6 +1,7 @@
 // The order of start and end of a pod's containers, as tables. Source: pod-semantics §3.1, §3.2, §3.6, §4,
 // §9.
 #include "actors/container_order.hpp"
+#include "actors/container_rules.hpp"
 #include "actors/pod_rules.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -408,6 +409,53 @@ BOOST_AUTO_TEST_CASE(statuses_of_every_list) {
   BOOST_TEST(!s.ephemeral_container_statuses[0].ready);
   BOOST_TEST(!s.ephemeral_container_statuses[0].started);
   BOOST_TEST(shown({"r", "-"}).container_statuses[0].state.waiting->reason == "ContainerCreating");
+}
+
+BOOST_AUTO_TEST_CASE(images_are_shown_by_their_whole_name) {
+  constexpr auto id = "docker.io/library/busybox@sha256:12";
+  struct row {
+    const char *image, *id, *shown;
+  };
+  for (auto& r : {row{"busybox", id, "docker.io/library/busybox:latest"},
+                  row{"busybox:1.36", id, "docker.io/library/busybox:1.36"},
+                  row{"busybox@sha256:34", id, "docker.io/library/busybox@sha256:34"},
+                  row{"h:5000/a/b", "h:5000/a/b@sha256:12", "h:5000/a/b:latest"},
+                  row{"h:5000/a/b:c", "h:5000/a/b@sha256:12", "h:5000/a/b:c"},
+                  row{"busybox", "sha256:12", "busybox"}}) {
+    container_spec spec;
+    spec.name = "c";
+    spec.image = r.image;
+    container_memory memory;
+    memory.current = instance_memory{};
+    memory.current->phase = container_phase::running;
+    memory.current->image_id = r.id;
+    BOOST_TEST(status_of({&spec}, &memory, 0, "").image.value == r.shown);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(mounts_and_empty_times_are_shown) {
+  pod_spec spec;
+  spec.containers.resize(1);
+  spec.containers[0].name = "c";
+  spec.containers[0].volume_mounts.resize(3);
+  auto& m = spec.containers[0].volume_mounts;
+  m[0].name = m[1].name = m[2].name = "v";
+  m[0].mount_path = "/a";
+  m[1].mount_path = "/b";
+  m[1].read_only = true;
+  m[2].mount_path = "/c";
+  m[2].read_only = true;
+  m[2].recursive_read_only = "IfPossible";
+  pod_status status;
+  status.container_statuses.resize(1);
+  status.container_statuses[0].name = "c";
+  status.conditions.resize(1);
+  auto shown = status_document_of(spec, status);
+  BOOST_TEST(shown.at("conditions").at(0).at("lastProbeTime").is_null());
+  BOOST_TEST(boost::json::serialize(shown.at("containerStatuses").at(0).at("volumeMounts"))
+             == R"([{"name":"v","mountPath":"/a"},)"
+                R"({"name":"v","mountPath":"/b","readOnly":true,"recursiveReadOnly":"Disabled"},)"
+                R"({"name":"v","mountPath":"/c","readOnly":true,"recursiveReadOnly":"Enabled"}])");
 }
 
 BOOST_AUTO_TEST_CASE(what_never_came_is_not_shown_as_lost) {

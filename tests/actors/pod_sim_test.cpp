@@ -406,7 +406,7 @@ BOOST_AUTO_TEST_CASE(another_image_replaces_the_container_and_forgets_the_back_o
   change("busybox:2");
   BOOST_REQUIRE(
       w.wait([&] { return w.status_of("p", "c").restart_count == 1 && w.status_of("p", "c").ready; }, 60s));
-  BOOST_TEST(w.status_of("p", "c").image.value == "busybox:2");
+  BOOST_TEST(w.status_of("p", "c").image.value == "docker.io/library/busybox:2");
   BOOST_TEST(w.phase("p") == "Running");
 }
 
@@ -425,7 +425,7 @@ BOOST_AUTO_TEST_CASE(an_image_that_changes_while_its_container_is_made_is_not_ta
   update.document = make_document(std::move(document));
   BOOST_REQUIRE(w.sim.ask<object_ref>(w.registry, update));
   BOOST_REQUIRE(w.wait([&] { return w.status_of("p", "c").ready; }, 30s));
-  BOOST_TEST(w.status_of("p", "c").image.value == "busybox:2");
+  BOOST_TEST(w.status_of("p", "c").image.value == "docker.io/library/busybox:2");
   std::string runs;
   for (auto& record : w.world->list("", w.sim.now()).containers)
     if (record.phase == container_phase::running) runs += record.image + ' ';

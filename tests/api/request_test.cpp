@@ -50,6 +50,28 @@ BOOST_AUTO_TEST_CASE(openapi_is_kept_by_its_hash) {
   BOOST_TEST(get("/openapi/v3/apis/nope/v1").status == 404);
 }
 
+BOOST_AUTO_TEST_CASE(everything_in_the_schema_says_what_it_is_for) {
+  auto index = boost::json::parse(get("/openapi/v3").body);
+  size_t described = 0;
+  std::string silent;
+  auto look = [&](const boost::json::value& of, const std::string& name) {
+    auto* text = of.as_object().if_contains("description");
+    ++described;
+    if (!text || text->as_string().empty()) silent += name + " ";
+  };
+  for (auto& [path, entry] : index.at("paths").as_object()) {
+    auto document = boost::json::parse(get(std::string{entry.at("serverRelativeURL").as_string()}).body);
+    for (auto& [type, schema] : document.at("components").at("schemas").as_object()) {
+      look(schema, type);
+      if (auto* fields = schema.as_object().if_contains("properties"))
+        for (auto& [field, of] : fields->as_object())
+          look(of, std::string{type} + "." + std::string{field});
+    }
+  }
+  BOOST_TEST(silent == "");
+  BOOST_TEST(described > 1000u);
+}
+
 BOOST_AUTO_TEST_CASE(a_pod_is_created_read_listed_and_deleted) {
   auto made = post(pods + "?fieldManager=x&fieldValidation=Strict&unknown=1", pod_text("p1"));
   BOOST_REQUIRE_MESSAGE(made.status == 201, made.body);

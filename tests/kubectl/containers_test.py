@@ -182,7 +182,8 @@ class Debug(DaemonTest):
                                       ("late", "CreateContainerConfigError", "unable to find target container main")):
             self.kubectl("debug", name, "--image=busybox", "-c", "seer", "--target=main", "--", "true")
             waits = self.daemon.wait_pod(name, lambda p: "waiting" in ephemeral_status(p, "seer").get("state", {})
-                                         and ephemeral_status(p, "seer")["state"]["waiting"]["reason"] != "ContainerCreating", what="waiting")
+                                         and ephemeral_status(p, "seer")["state"]["waiting"]["reason"] not in
+                                         ("ContainerCreating", "PodInitializing"), what="waiting")
             waiting = ephemeral_status(waits, "seer")["state"]["waiting"]
             self.assertEqual((reason, message), (waiting["reason"], waiting["message"]))
         # Once the target is there it comes too.
