@@ -177,6 +177,31 @@ BOOST_AUTO_TEST_CASE(the_grace_is_shared_and_the_minimum_is_left) {
   BOOST_TEST(escalations == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_said_of_a_kill_agrees_with_itself) {
+  struct row {
+    int64_t grace;
+    const char *announced, *came;
+  };
+  // Two seconds are left after the stop signal, whatever the grace.
+  for (auto& r : {row{1, "SIGKILL after 2s", "within its grace of 2s"},
+                  row{7, "SIGKILL after 7s", "within its grace of 7s"}}) {
+    node_world w;
+    sim_profile deaf;
+    deaf.signals[15] = {0s, 0, true};
+    w.world->set_profile("*", deaf);
+    w.start_node();
+    w.create(pod_manifest("p", {box("c")}, {{"terminationGracePeriodSeconds", r.grace}}));
+    BOOST_REQUIRE(w.wait([&] { return w.condition_of("p", "Ready") == "True"; }, 10s));
+    w.remove("p");
+    BOOST_REQUIRE(w.wait([&] { return !w.get("p"); }, 20s));
+    std::string said;
+    for (auto& e : *w.said)
+      if (e.reason == "Killing") said += e.message + "\n";
+    BOOST_TEST(said.find(r.announced) != std::string::npos, said);
+    BOOST_TEST(said.find(r.came) != std::string::npos, said);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(sidecars_come_again_until_the_others_are_done_and_never_fail_a_pod) {
   node_world w;
   w.world->set_profile("side", ends(2s, 1));
