@@ -33,9 +33,25 @@ admission_fault app_armor(const json::value& holder) {
   return {"AppArmor", "Cannot enforce AppArmor: podium does not serve it"};
 }
 
+/// The older way to ask for a profile. Source: Kubernetes copies these annotations into the field above.
+admission_fault app_armor_annotation(const json::value& pod) {
+  static constexpr std::string_view prefix = "container.apparmor.security.beta.kubernetes.io/";
+  auto* meta = field(pod, "metadata");
+  auto* notes = meta ? field(*meta, "annotations") : nullptr;
+  if (!notes || !notes->is_object()) return {};
+  for (auto& [key, value] : notes->get_object())
+    if (std::string_view{key}.starts_with(prefix) && value != json::value("unconfined"))
+      return {"AppArmor", "Cannot enforce AppArmor: podium does not serve it"};
+  return {};
+}
+
 admission_fault unsupported_in(const json::value& container, const std::string& path) {
   if (auto fault = app_armor(container)) return fault;
   if (given(field(container, "volumeDevices"))) return unsupported(path + ".volumeDevices");
+  if (auto* env = field(container, "env"); env && env->is_array())
+    for (auto& variable : env->get_array())
+      if (auto* from = field(variable, "valueFrom"); from && given(field(*from, "fileKeyRef")))
+        return unsupported(path + ".env.valueFrom.fileKeyRef");
   return {};
 }
 
@@ -49,6 +65,11 @@ admission_fault unsupported_volume(const json::value& volume, const std::string&
     if (auto* medium = field(*empty, "medium");
         medium && medium->is_string() && medium->get_string().starts_with("HugePages"))
       return unsupported(path + ".emptyDir.medium " + std::string(medium->get_string()));
+  if (auto* projected = field(volume, "projected"))
+    if (auto* sources = field(*projected, "sources"); sources && sources->is_array())
+      for (auto& source : sources->get_array())
+        for (auto* name : {"clusterTrustBundle", "podCertificate"})
+          if (given(field(source, name))) return unsupported(path + ".projected.sources." + name);
   for (auto& [name, value] : *fields)
     if (!value.is_null() && std::find(served.begin(), served.end(), std::string_view{name}) == served.end())
       return unsupported(path + "." + std::string(name));
@@ -60,7 +81,7 @@ admission_fault unsupported_constraint(const json::value& spec) {
   if (auto* os = field(spec, "os"); os && field(*os, "name") && *field(*os, "name") != json::value("linux"))
     return {"PodOSNotSupported",
             "Pod was rejected: Failed to admit pod as the OS field doesn't match node OS"};
-  for (auto* name : {"runtimeClassName", "resourceClaims", "resources"})
+  for (auto* name : {"runtimeClassName", "resourceClaims", "resources", "hostnameOverride"})
     if (given(field(spec, name))) return unsupported(std::string{"spec."} + name);
   if (auto* own = field(spec, "hostUsers"); own && own->is_bool() && !own->get_bool())
     return unsupported("spec.hostUsers: false");
@@ -91,6 +112,7 @@ admission_fault unsupported_feature(const json::value& document) {
   if (!spec) return {};
   if (auto fault = unsupported_constraint(*spec)) return fault;
   if (auto fault = app_armor(*spec)) return fault;
+  if (auto fault = app_armor_annotation(document)) return fault;
   if (auto* volumes = field(*spec, "volumes"); volumes && volumes->is_array())
     for (size_t i = 0; i < volumes->get_array().size(); ++i)
       if (auto fault = unsupported_volume(volumes->get_array()[i], "spec.volumes[" + std::to_string(i) + "]"))

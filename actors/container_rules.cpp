@@ -101,8 +101,9 @@ void note_exit(container_memory& m, const container_exit& exit) {
   m.current->reason = exit.reason;
   m.current->message = exit.message;
   m.current->post_start_due = false;
-  // Who left no last words was killed for what is said here.
-  if (m.kill && m.kill->reason != "termination" && exit.message.empty()) m.current->message = m.kill->message;
+  // Who left no last words was killed for what is said here; not who ended before any signal.
+  if (m.kill && m.kill->signalled && m.kill->reason != "termination" && exit.message.empty())
+    m.current->message = m.kill->message;
   if (exit.started_at.time_since_epoch().count() != 0) m.current->started_at = {exit.started_at};
   m.current->finished_at = {exit.finished_at};
   // A kill that a probe or a change asked for is remembered until its successor is made: the exit code does

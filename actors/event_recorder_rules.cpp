@@ -53,12 +53,12 @@ bool correlator::combine(const std::string& key, const std::string& message, clo
   return false;
 }
 
-bool correlator::take_token(const std::string& source, clock_time now) {
+bool correlator::take_token(const std::string& source, clock_time now, nanoseconds refill) {
   auto* b = buckets_.find(source);
   if (!b) b = &buckets_.put(source, {burst, now});
-  auto fresh = (now - b->filled) / nanoseconds{refill_period};
+  auto fresh = (now - b->filled) / refill;
   b->tokens = std::min<int64_t>(burst, b->tokens + fresh);
-  b->filled = b->tokens == burst ? now : b->filled + fresh * nanoseconds{refill_period};
+  b->filled = b->tokens == burst ? now : b->filled + fresh * refill;
   if (b->tokens == 0) return false;
   --b->tokens;
   return true;
@@ -74,8 +74,9 @@ const event_entry* correlator::add(const record_event& event, clock_time now, wa
   ++entry->count;
   entry->last = wall;
   if (combined) entry->what.message = "(combined from similar events): " + event.message;
-  // Why something was killed is told however much was said of it before.
-  if (event.reason == "Killing" || take_token(source, now)) return entry;
+  bool kill = event.reason == "Killing";
+  auto refill = kill ? nanoseconds{kill_refill_period} : nanoseconds{refill_period};
+  if (take_token(kill ? source + event.reason : source, now, refill)) return entry;
   ++held_back_;
   return nullptr;
 }

@@ -13,6 +13,9 @@ constexpr size_t max_similar = 10;      ///< differing only in their message, wi
 constexpr std::chrono::minutes similar_window{10};
 constexpr int64_t burst = 25;
 constexpr std::chrono::minutes refill_period{5};
+/// Why something was killed is told however much was said of its pod before: it counts by itself, and one a
+/// second is always let through. Ours: the issue asks for the cause of every kill.
+constexpr std::chrono::seconds kill_refill_period{1};
 
 /// One event as it is to be stored: whole, so that writing it twice does no harm.
 struct event_entry {
@@ -77,7 +80,7 @@ private:
   };
 
   bool combine(const std::string& group, const std::string& message, clock_time now);
-  bool take_token(const std::string& source, clock_time now);
+  bool take_token(const std::string& source, clock_time now, nanoseconds refill);
 
   event_namer namer_;
   recent<event_entry> events_;

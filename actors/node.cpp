@@ -6,22 +6,10 @@
 #include "actors/image_puller.hpp"
 #include "actors/object_follower.hpp"
 #include "actors/pod.hpp"
-#include "actors/pod_resources.hpp"
-#include "actors/sysctl_rules.hpp"
-#include "core/saturating.hpp"
+#include "actors/pod_rules.hpp"
 #include "core/utf8.hpp"
 
-#include <limits>
-
 namespace podium {
-namespace {
-
-bool terminal(const pod& p) {
-  return p.status.phase == "Succeeded" || p.status.phase == "Failed";
-}
-
-} // namespace
-
 node_agent::node_agent(caf::actor_config& cfg, node_context ctx, std::string path)
     : base_actor(cfg, ctx.env, std::move(path)), ctx_(std::move(ctx)), node_watch_(*this, "nodes") {}
 
@@ -29,7 +17,7 @@ void node_agent::on_start() {
   if (!up_) ctx_.started_at = now();
   sweep_ = true;
   for (auto& [uid, e] : pods_)
-    e.publishing = e.storing = false;
+    e.publishing = e.storing = e.judging = false;
   forgetting_ = 0;
   for (auto& w : waiters_)
     w.looked = false;
@@ -219,7 +207,9 @@ void node_agent::take_pod(const object_ref& object) {
   e.object = object;
   if (!fresh) {
     if (e.actor) this->send(e.actor, pod_update{object, e.removed});
-    if (e.terminated) finish(uid);
+    if (e.terminated) return finish(uid);
+    // It waited at the door of an actor that has begun anew since.
+    if (!e.actor && !e.judging) judge(uid);
     return;
   }
   if (auto known = memories_.extract(uid)) {
@@ -231,41 +221,10 @@ void node_agent::take_pod(const object_ref& object) {
     return finish(uid);
   } else if (auto fault = admit(*object)) {
     return reject(e, fault);
-  } else if (misplaced(*object)) {
-    return judge_place(uid);
+  } else {
+    return judge(uid);
   }
   spawn_pod(uid);
-}
-
-admission_fault node_agent::misplaced(const object& wanted) const {
-  auto& p = wanted.as_pod();
-  if (terminal(p) || p.metadata.deletion_timestamp) return {};
-  placement::node_state here;
-  here.name = ctx_.settings.node_name;
-  here.labels = labels_;
-  here.allowed_pods = std::numeric_limits<int64_t>::max();
-  for (auto& [uid, e] : pods_)
-    if (!e.rejected && uid != wanted.uid() && !terminal(e.object->as_pod()))
-      here.add(placement::wants_of(e.object->as_pod().spec));
-  auto wants = placement::wants_of(p.spec);
-  wants.affinity = placement::node_affinity_of(wanted.document());
-  return predicate_failure(std::move(wants), here);
-}
-
-/// The watch of nodes may be behind that of pods: the registry is asked before a pod is sent away.
-void node_agent::judge_place(const std::string& uid) {
-  ask(
-      ctx_.registry, ctx_.settings.request_timeout,
-      [this, uid](const object_list& nodes) {
-        for (auto& ref : nodes.items)
-          if (ref->key().name == ctx_.settings.node_name) labels_ = ref->meta().labels;
-        auto i = pods_.find(uid);
-        if (i == pods_.end() || i->second.actor || i->second.terminated) return;
-        if (auto fault = misplaced(*i->second.object)) return reject(i->second, fault);
-        spawn_pod(uid);
-      },
-      [this, uid](const caf::error&) { after(std::chrono::seconds{1}, [this, uid] { judge_place(uid); }); },
-      list_objects{"nodes", ""});
 }
 
 void node_agent::lose_pod(const std::string& uid) {
@@ -281,6 +240,7 @@ void node_agent::lose_pod(const std::string& uid) {
 
 void node_agent::spawn_pod(const std::string& uid) {
   auto& e = pods_[uid];
+  e.judging = false;
   auto& key = e.object->key();
   e.actor = this->spawn<pod_supervisor>(shared_, path() + "/" + key.ns + "/" + key.name,
                                         caf::actor_cast<node_actor>(this), e.object, e.removed, e.memory);
@@ -290,34 +250,6 @@ void node_agent::spawn_pod(const std::string& uid) {
       spawn_pod(uid);
     }
   });
-}
-
-admission_fault node_agent::admit(const object& wanted) const {
-  auto& p = wanted.as_pod();
-  if (terminal(p) || p.metadata.deletion_timestamp) return {};
-  if (auto fault = unsupported_feature(wanted.document())) return fault;
-  if (auto fault = forbidden_sysctl(p.spec, ctx_.settings.allowed_unsafe_sysctls)) return fault;
-  resource_amounts used;
-  int64_t count = 0;
-  for (auto& [uid, e] : pods_) {
-    if (e.rejected || uid == wanted.uid() || terminal(e.object->as_pod())) continue;
-    auto r = pod_requests_of(e.object->as_pod().spec);
-    used.cpu_millicores = saturating_add(used.cpu_millicores, r.cpu_millicores);
-    used.memory_bytes = saturating_add(used.memory_bytes, r.memory_bytes);
-    ++count;
-  }
-  return resource_shortage(p.spec, used, count, ctx_.machine.allocatable, ctx_.settings.max_pods);
-}
-
-void node_agent::reject(entry& e, const admission_fault& fault) {
-  e.rejected = e.terminated = true;
-  pod_status status = e.object->as_pod().status;
-  status.phase = "Failed";
-  status.reason = fault.reason;
-  status.message = fault.message;
-  e.status = make_document(to_json(status));
-  this->send(ctx_.recorder, pod_event(ctx_, *e.object, "", "Warning", fault.reason, fault.message));
-  publish(e.object->uid());
 }
 
 void node_agent::take_report(const pod_report& report) {

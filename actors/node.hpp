@@ -27,7 +27,7 @@ private:
     document_ref status; ///< the newest; null when it was published
     std::string stored;  ///< the memory as it was last written
     bool publishing = false, storing = false;
-    bool removed = false, terminated = false, rejected = false;
+    bool removed = false, terminated = false, rejected = false, judging = false, waits_for_claim = false;
   };
 
   /// Somebody who waits until nothing is left of the pods that were removed before it asked.
@@ -56,14 +56,21 @@ private:
   void take_pod(const object_ref& object);
   void lose_pod(const std::string& uid);
   void spawn_pod(const std::string& uid);
-  admission_fault admit(const object& wanted) const;
-  admission_fault misplaced(const object& wanted) const;
-  void judge_place(const std::string& uid);
-  void reject(entry& e, const admission_fault& fault);
   void take_report(const pod_report& report);
   void publish(const std::string& uid);
   void remember(const std::string& uid);
   void finish(const std::string& uid);
+
+  // Whether they are let in (node_admission.cpp).
+  static bool takes_room(const entry& e);
+  admission_fault admit(const object& wanted) const;
+  admission_fault misplaced(const object& wanted) const;
+  void judge(const std::string& uid);
+  void judge_place(const std::string& uid);
+  void judge_claims(const std::string& uid);
+  bool in_use(const object& claim, const std::string& but) const;
+  void await_claim(entry& e, const std::string& volume);
+  void reject(entry& e, const admission_fault& fault);
 
   // Their end (node_removal.cpp).
   void forget(const std::string& uid);
@@ -78,6 +85,7 @@ private:
 
   // The node object (node_registration.cpp).
   void follow_own_node();
+  void see_own_node(const object& node);
   void register_node();
   void keep_alive();
   void update_status();
@@ -98,6 +106,7 @@ private:
   uint64_t last_waiter_ = 0;
   std::vector<container_image> images_;
   std::map<std::string, std::string> labels_; ///< the node object's, as far as they are known
+  quantity_map extended_;                     ///< resources of the node that others gave it
   node_status last_status_;
   clock_time last_report_{};
   bool up_ = false;

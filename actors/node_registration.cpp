@@ -31,6 +31,8 @@ node_status node_agent::make_status() const {
   auto& m = ctx_.machine;
   s.capacity = m.capacity;
   s.allocatable = m.allocatable;
+  s.capacity.insert(extended_.begin(), extended_.end());
+  s.allocatable.insert(extended_.begin(), extended_.end());
   s.addresses = m.addresses;
   s.node_info = m.info;
   s.images = images_;
@@ -62,13 +64,25 @@ void node_agent::follow_own_node() {
         auto mine = std::find_if(all.items.begin(), all.items.end(),
                                  [&](const object_ref& ref) { return ref->key().name == name; });
         if (mine == all.items.end()) return register_node();
-        labels_ = (*mine)->meta().labels;
+        see_own_node(**mine);
       },
       [this, name](const watch_event& event) {
         if (event.object->key().name != name) return;
         if (event.type == watch_type::deleted) return register_node();
-        labels_ = event.object->meta().labels;
+        see_own_node(*event.object);
       });
+}
+
+/// Others may give the node resources of their own: they stay, and all of each can be had. Source: the
+/// kubelet's status of extended resources.
+void node_agent::see_own_node(const object& node) {
+  labels_ = node.meta().labels;
+  quantity_map theirs;
+  for (auto& [name, amount] : node.as_node().status.capacity)
+    if (name.find('/') != std::string::npos) theirs.emplace(name, amount);
+  if (theirs == extended_) return;
+  extended_ = std::move(theirs);
+  if (last_report_ != clock_time{}) update_status();
 }
 
 void node_agent::register_node() {

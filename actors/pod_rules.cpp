@@ -255,6 +255,10 @@ void mark_lost(pod_status& out) {
 
 } // namespace
 
+bool terminal(const pod& p) {
+  return terminal_phase(p.status.phase);
+}
+
 std::string pod_phase_of(const pod_facts& facts, const pod_status& status) {
   for (auto& known : {facts.memory->phase, facts.object->status.phase})
     if (terminal_phase(known)) return known;

@@ -17,6 +17,9 @@ struct pod_facts {
 /// Pending, Running, Succeeded, Failed, by the containers' statuses. Terminal phases are sticky.
 std::string pod_phase_of(const pod_facts& facts, const pod_status& status);
 
+/// Whether the pod has ended for good: phase Succeeded or Failed.
+bool terminal(const pod& p);
+
 /// The status to publish. Conditions keep their transition times from `facts.memory->conditions` while they
 /// stay the same.
 pod_status pod_status_of(const pod_facts& facts, wall_time now);

@@ -40,9 +40,10 @@ restart_action next_action(const restart_terms& terms, const container_memory& m
   if (!m.current || m.current->phase != container_phase::exited) return restart_action::restart;
   if (m.current->round < round) return restart_action::restart;
   // Source: pod-semantics §3.1.4. A changed container is replaced whatever its policy; one that failed a
-  // probe or its postStart hook unless Never.
-  if (m.kill && m.kill->reason == "spec") return restart_action::restart;
-  if (m.kill && m.kill->reason != "termination" && terms.policy != "Never") return restart_action::restart;
+  // probe unless Never. A failed postStart hook only kills: what comes then is the exit code's word (§3.2).
+  auto why = m.kill ? std::string_view{m.kill->reason} : std::string_view{};
+  if (why == "spec") return restart_action::restart;
+  if ((why == "liveness" || why == "startup") && terms.policy != "Never") return restart_action::restart;
   return action_after(terms, m.current->exit_code);
 }
 

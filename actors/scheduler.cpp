@@ -1,6 +1,7 @@
 #include "actors/scheduler.hpp"
 
 #include "actors/claim_watch.hpp"
+#include "actors/pod_rules.hpp"
 #include "actors/registry_reflector.hpp"
 #include "actors/scheduler_queue.hpp"
 #include "actors/scheduling_rules.hpp"

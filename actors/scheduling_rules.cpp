@@ -18,10 +18,6 @@ const condition* scheduled_condition(const pod& p) {
   return nullptr;
 }
 
-bool terminal(const pod& p) {
-  return p.status.phase == "Succeeded" || p.status.phase == "Failed";
-}
-
 bool ours(const pod& p) {
   return p.spec.scheduler_name.empty() || p.spec.scheduler_name == scheduler_name;
 }

@@ -12,8 +12,6 @@ namespace podium {
 
 constexpr auto scheduler_name = "default-scheduler";
 
-/// Whether the pod has ended for good.
-bool terminal(const pod& p);
 /// Whether it asks for this scheduler, by name or by none.
 bool ours(const pod& p);
 /// Whether it has scheduling gates left.

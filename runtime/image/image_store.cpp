@@ -3,15 +3,14 @@
 #include "runtime/image/digest.hpp"
 #include "runtime/image/image_files.hpp"
 #include "runtime/image/logins.hpp"
+#include "runtime/image/pull_places.hpp"
 #include "runtime/image/skopeo.hpp"
 #include "runtime/loop/result_of.hpp"
 #include "runtime/loop/serial_queue.hpp"
 #include "runtime/process/launcher.hpp"
 #include <algorithm>
 #include <cerrno>
-#include <deque>
 #include <map>
-#include <numeric>
 #include <sys/statvfs.h>
 
 namespace podium {
@@ -38,18 +37,9 @@ struct pull_job {
   std::vector<std::string> reasons; // why the sources so far did not do
   caf::error last_error;
   std::map<uint64_t, image_store::image_answer> waiting; // by request
+  uint64_t place = 0; // its turn to fetch from this source, or its waiting for one; 0: not yet
   bool given_up = false;
-
-  /// Whom it may have to wait for; "" is nobody: layouts alone.
-  std::string registry() const {
-    for (auto& source : sources)
-      if (!is_layout(source)) return source.location;
-    return {};
-  }
 };
-
-/// One that hangs takes its own places, not those of this many others.
-constexpr unsigned most_registries = 10;
 
 using job_ptr = std::shared_ptr<pull_job>;
 
@@ -67,8 +57,8 @@ caf::expected<blob_descriptor> look_into_layout(const fs::path& layout, const im
 
 struct image_store::impl : std::enable_shared_from_this<impl> {
   impl(event_loop& l, work_pool& p, launcher& c, image_settings settings)
-      : loop(l), pool(p), children(c), queue(l, p),
-        files(std::make_shared<image_files>(std::move(settings))) {}
+      : loop(l), pool(p), children(c), queue(l, p), files(std::make_shared<image_files>(std::move(settings))),
+        places(files->settings().parallel_pulls) {}
 
   event_loop& loop;
   work_pool& pool;
@@ -78,11 +68,10 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   std::vector<image_ptr> images;        // the loop's copy of what files holds
   std::set<std::string> leaving;        // ids of images that are being removed: nobody finds them
   std::map<std::string, job_ptr> pulls; // but those that were given up
-  std::deque<job_ptr> not_started;
   std::set<job_ptr> under_way;
   uint64_t last_request = 0;
   std::set<uint64_t> commands;
-  std::map<std::string, unsigned> running; // by the registry that is asked
+  pull_places places;
   bool closed = false, writing = false;
   uint64_t write_timer = 0;
 
@@ -157,33 +146,12 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
         });
   }
 
-  void begin_next() {
-    auto all =
-        std::accumulate(running.begin(), running.end(), 0u, [](auto n, auto& r) { return n + r.second; });
-    auto each = std::max(1u, files->settings().parallel_pulls);
-    std::vector<job_ptr> chosen;
-    for (auto i = not_started.begin(); i != not_started.end() && all < each * most_registries;) {
-      auto& now_there = running[(*i)->registry()];
-      if (now_there == each) {
-        ++i;
-        continue;
-      }
-      ++now_there;
-      ++all;
-      under_way.insert(*i);
-      chosen.push_back(std::move(*i));
-      i = not_started.erase(i);
-    }
-    for (auto& job : chosen)
-      try_source(job);
-  }
-
   void try_source(const job_ptr& job) {
     if (job->given_up || job->next_source == job->sources.size()) return finish(job, failure(*job));
     auto& source = job->sources[job->next_source];
     if (!is_layout(source)) {
       job->fitting = fitting_logins(job->logins, name_at(source, job->reference));
-      return copy(job, {});
+      return take_place(job, source.location, {});
     }
     auto found = std::make_shared<std::optional<caf::expected<blob_descriptor>>>();
     auto accepted = pool.submit([found, path = layout_path(source),
@@ -203,9 +171,22 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
             digests = job->digests](image_files& f) { return f.name_known(digest, name, digests); },
            [this, job, ref_name = found->ref_name](caf::expected<image_ptr> known) {
              if (known) return finish(job, std::move(known));
-             copy(job, ref_name);
+             take_place(job, {}, ref_name);
            });
   }
+
+  /// Only who has something to fetch waits for a turn, and only for those who fetch at the same place.
+  void take_place(const job_ptr& job, const std::string& registry, const std::string& layout_name) {
+    leave_place(*job);
+    // Later, so that the place's number is known to whoever leaves it.
+    job->place = places.take(registry, [this, weak = weak_from_this(), job, layout_name] {
+      loop.post([weak, job, layout_name] {
+        if (auto self = weak.lock(); self && !self->closed) self->copy(job, layout_name);
+      });
+    });
+  }
+
+  void leave_place(pull_job& job) { places.leave(std::exchange(job.place, 0)); }
 
   void copy(const job_ptr& job, const std::string& layout_name) {
     if (job->next_login == job->fitting.size()) return run_copy(job, layout_name);
@@ -306,6 +287,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
 
   void failed(const job_ptr& job, caf::error err) {
     drop_auth_file(job);
+    leave_place(*job);
     note(*job, std::move(err));
     job->digests.clear();
     job->fitting.clear();
@@ -325,7 +307,7 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   }
 
   void finish(const job_ptr& job, caf::expected<image_ptr> result) {
-    if (auto there = running.find(job->registry()); --there->second == 0) running.erase(there);
+    leave_place(*job);
     under_way.erase(job);
     if (!job->given_up) pulls.erase(job->key);
     if (!job->copied.empty())
@@ -335,7 +317,6 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
             fs::remove_all(dir, ec);
           },
           {});
-    begin_next();
     for (auto& [request, done] : job->waiting)
       done(result);
   }
@@ -344,7 +325,8 @@ struct image_store::impl : std::enable_shared_from_this<impl> {
   void give_up(const job_ptr& job) {
     pulls.erase(job->key);
     job->given_up = true;
-    if (std::erase(not_started, job) == 0 && job->command != 0) children.cancel(job->command);
+    if (places.waits(job->place)) return finish(job, unwanted());
+    if (job->command != 0) children.cancel(job->command);
   }
 };
 
@@ -363,7 +345,6 @@ image_store::~image_store() {
       if (!job->auth_file.empty()) ::unlink(job->auth_file.c_str());
     self->under_way.clear();
     self->pulls.clear();
-    self->not_started.clear();
   });
 }
 
@@ -392,8 +373,8 @@ uint64_t image_store::pull(const std::string& text, const std::vector<registry_l
   job->sources = sources_for(impl_->files->settings(), job->reference.domain);
   job->waiting.emplace(request, std::move(done));
   impl_->pulls.emplace(key, job);
-  impl_->not_started.push_back(job);
-  impl_->begin_next();
+  impl_->under_way.insert(job);
+  impl_->try_source(job);
   return request;
 }
 
@@ -410,9 +391,9 @@ caf::expected<pull_progress> image_store::progress(const std::string& text) cons
   if (!reference) return std::move(reference.error());
   auto wanted = reference->text();
   for (auto& [key, job] : impl_->pulls)
-    if (job->reference.text() == wanted)
+    if (job->reference.text() == wanted && (job->command != 0 || job->fetched))
       return pull_progress{impl_->children.written_bytes(job->command), job->fetched};
-  return make_error(errc::not_found, "image " + wanted + " is not being pulled");
+  return make_error(errc::not_found, "image " + wanted + " is not being fetched");
 }
 
 caf::expected<image_ptr> image_store::find(const std::string& text) const {

@@ -113,14 +113,15 @@ std::string end_of_log(const std::string& path) {
     begin = begin == std::string::npos ? 0 : begin + 1;
     std::string_view line{text.data() + begin, end - begin};
     // "<time> <stream> <tag> <text>"
-    size_t at = 0;
+    size_t tag = 0, at = 0;
     for (int field = 0; field < 3 && at != std::string_view::npos; ++field) {
+      tag = at;
       at = line.find(' ', at);
       if (at != std::string_view::npos) ++at;
     }
     if (at != std::string_view::npos) {
-      auto words = line.substr(at);
-      result.insert(0, std::string{words} + "\n");
+      // Tag P: part of a line, its end is in the next one or never came.
+      result.insert(0, std::string{line.substr(at)} + (line[tag] == 'P' ? "" : "\n"));
       ++lines;
       if (result.size() > message_log_bytes) return result.substr(result.size() - message_log_bytes);
     }

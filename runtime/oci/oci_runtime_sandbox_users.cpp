@@ -64,8 +64,11 @@ void oci_runtime::impl::watch_init(const std::string& pod_uid) {
 }
 
 bool oci_runtime::impl::is_lost(pod_entry& pod) {
+  if (!pod.init_pidfd || !pod.lost.empty()) return !pod.lost.empty();
   pollfd ended{pod.init_pidfd.get(), POLLIN, 0};
-  if (pod.init_pidfd && ::poll(&ended, 1, 0) == 1) lose(pod, init_ended);
+  // The pidfd tells of the end when all others of the namespace are gone. Their exits come before, and
+  // whoever is started again then finds that nothing can fork in there.
+  if (::poll(&ended, 1, 0) == 1 || facts_of(pod.file.init_pid).exiting) lose(pod, init_ended);
   return !pod.lost.empty();
 }
 

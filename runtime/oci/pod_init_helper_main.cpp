@@ -73,8 +73,10 @@ int main(int argc, char** argv) {
   for (;;) {
     siginfo_t what{};
     int signal = ::sigwaitinfo(&all, &what);
-    // A sender whom this namespace cannot see has no number here: nobody inside may end it.
-    if ((signal == SIGTERM || signal == SIGINT) && what.si_pid == 0) return 0;
+    // A sender whom this namespace cannot see has no number here: nobody inside may end it. The kernel lets
+    // nobody claim SI_USER for himself; with other codes a sender writes what number he likes.
+    bool from_outside = what.si_code == SI_USER && what.si_pid == 0;
+    if ((signal == SIGTERM || signal == SIGINT) && from_outside) return 0;
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {
     }
   }

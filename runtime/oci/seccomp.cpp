@@ -4,6 +4,7 @@
 #include "runtime/image/digest.hpp"
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <sys/utsname.h>
 
@@ -117,6 +118,20 @@ caf::expected<json::object> read_profile(const std::string& path, const std::set
   return made;
 }
 
+/// An error by its name, where none is given by number. False: nobody knows the name.
+bool take_errno(const json::object& from, std::string_view name, std::string_view number, json::object& to) {
+  constexpr int most = 133;
+  auto* text = from.if_contains(name);
+  if (!text || to.contains(number)) return true;
+  if (!text->is_string()) return false;
+  for (int code = 1; code <= most; ++code)
+    if (auto* known = ::strerrorname_np(code); known && text->get_string() == known) {
+      to[number] = code;
+      return true;
+    }
+  return false;
+}
+
 } // namespace
 
 caf::expected<json::object> oci_seccomp(const json::value& profile, const std::set<std::string>& capabilities,
@@ -127,7 +142,10 @@ caf::expected<json::object> oci_seccomp(const json::value& profile, const std::s
   auto* action = from->if_contains("defaultAction");
   if (!action || !action->is_string()) return refuse("defaultAction is missing");
   json::object out;
+  for (auto* field : {"listenerPath", "listenerMetadata"})
+    if (from->contains(field)) return refuse("listenerPath and listenerMetadata are not served");
   copy(*from, out, {"defaultAction", "defaultErrnoRet", "flags"});
+  if (!take_errno(*from, "defaultErrno", "defaultErrnoRet", out)) return refuse("defaultErrno is unknown");
   if (auto architectures = architectures_of(*from, architecture); !architectures.empty())
     out["architectures"] = std::move(architectures);
   rule_filter filter{capabilities, architecture, kernel};
@@ -140,6 +158,7 @@ caf::expected<json::object> oci_seccomp(const json::value& profile, const std::s
     json::object made;
     if (auto* one = rule->if_contains("name"); one && one->is_string()) made["names"] = json::array{*one};
     copy(*rule, made, {"names", "action", "errnoRet"});
+    if (!take_errno(*rule, "errno", "errnoRet", made)) return refuse("an errno of syscalls is unknown");
     if (auto& args = list_of(*rule, "args"); !args.empty()) made["args"] = args;
     rules.push_back(std::move(made));
   }

@@ -51,16 +51,18 @@ process_facts facts_of(pid_t pid) {
   auto name_end = text.rfind(')'); // the program's name may hold anything
   if (name_end == std::string::npos) return facts;
   long long parent = 0, group = 0, session = 0;
+  unsigned flags = 0;
   unsigned long long start = 0;
   int fields =
       std::sscanf(text.c_str() + name_end + 1,
-                  " %c %lld %lld %lld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                  &facts.state, &parent, &group, &session, &start);
-  if (fields != 5) return facts;
+                  " %c %lld %lld %lld %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                  &facts.state, &parent, &group, &session, &flags, &start);
+  if (fields != 6) return facts;
   facts.parent = static_cast<pid_t>(parent);
   facts.session = static_cast<pid_t>(session);
   facts.start_ticks = start;
   facts.exists = true;
+  facts.exiting = (flags & 0x4u) != 0; // PF_EXITING of the kernel's sched.h
   return facts;
 }
 

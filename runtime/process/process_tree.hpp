@@ -13,6 +13,7 @@ struct process_facts {
   char state = '?';         ///< 'Z' is a zombie
   uint64_t start_ticks = 0; ///< clock ticks after boot; with the pid it names a process for good
   bool exists = false;
+  bool exiting = false; ///< it will run no more, though its pidfd may not say so yet
 };
 process_facts facts_of(pid_t pid);
 

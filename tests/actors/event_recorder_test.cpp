@@ -92,6 +92,19 @@ BOOST_AUTO_TEST_CASE(a_noisy_source_is_held_back_and_gets_a_token_every_five_min
   BOOST_TEST(at(all[1], "/count") == "101"); // what was held back was counted all the same
 }
 
+BOOST_AUTO_TEST_CASE(kills_are_told_beside_what_else_is_said_and_once_a_second_at_most) {
+  for (int i = 0; i < 100; ++i)
+    record(say("web", "BackOff", "again"));
+  for (int i = 0; i < 100; ++i)
+    record(say("web", "Killing", "why"));
+  BOOST_TEST(at(events().at(1), "/count") == "25");
+  run_for(10s);
+  for (int i = 0; i < 100; ++i)
+    record(say("web", "Killing", "why"));
+  BOOST_TEST(at(events().at(1), "/count") == "110"); // ten more were let through, the last of them counts all
+  BOOST_TEST(at(events().at(0), "/count") == "25");
+}
+
 BOOST_AUTO_TEST_CASE(events_expire_an_hour_after_the_last_time_whoever_wrote_them) {
   record(say("once", "A", "a"));
   create({"events", "default", "foreign"},

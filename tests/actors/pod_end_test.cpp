@@ -227,6 +227,28 @@ BOOST_AUTO_TEST_CASE(a_sandbox_whose_first_process_ended_is_made_anew_with_all_i
   w.check_invariants();
 }
 
+BOOST_AUTO_TEST_CASE(resources_that_others_give_the_node_stay_and_can_be_had) {
+  node_world w;
+  w.start_node();
+  w.sim.run_for(5s);
+  object_key key{"nodes", "", "node"};
+  auto node = [&] { return w.view->snapshot("nodes")->find("", "node"); };
+  auto status = node()->document().at("status");
+  status.at("capacity").as_object()["example.com/fake"] = "5";
+  BOOST_REQUIRE(w.sim.ask<object_ref>(w.registry, put_status{key, "", make_document(status)}));
+  auto there = [&] {
+    auto& s = node()->as_node().status;
+    auto has = [](const quantity_map& all) {
+      auto found = all.find("example.com/fake");
+      return found != all.end() && found->second == "5";
+    };
+    return has(s.capacity) && has(s.allocatable);
+  };
+  BOOST_TEST(w.wait(there, 2s));
+  w.sim.run_for(10min);
+  BOOST_TEST(there());
+}
+
 BOOST_AUTO_TEST_CASE(a_node_that_is_deleted_registers_again_at_once_and_keeps_its_pods) {
   node_world w;
   w.start_node();

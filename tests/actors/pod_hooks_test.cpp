@@ -62,6 +62,27 @@ BOOST_AUTO_TEST_CASE(a_failing_post_start_hook_kills_and_the_policy_decides) {
   }
 }
 
+// Source: pod-semantics §3.2, §3.4: the hook's failure only kills.
+BOOST_AUTO_TEST_CASE(who_ends_well_in_spite_of_its_post_start_hook_is_not_started_again) {
+  for (bool by_itself : {true, false}) {
+    node_world w;
+    sim_profile p;
+    p.execs = {{.command = "warm", .exit_code = 3, .latency = by_itself ? 60s : 1s}};
+    p.signals[15] = {0s, 0}; // it ends well when it is asked to
+    if (by_itself) p.runs = {{.duration = 2s}};
+    w.world->set_profile("*", p);
+    w.start_node();
+    w.create(pod_manifest("p", {box("c", exec_hook("postStart", "warm"))}, {{"restartPolicy", "OnFailure"}}));
+    w.sim.run_for(120s);
+    BOOST_TEST(w.times(sim_event_kind::started, "c").size() == 1u, by_itself);
+    BOOST_TEST(w.phase("p") == "Succeeded", by_itself);
+    auto s = w.status_of("p", "c");
+    BOOST_REQUIRE(s.state.terminated);
+    BOOST_TEST(s.state.terminated->exit_code == 0);
+    BOOST_TEST(s.state.terminated->message.empty() == by_itself);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_post_start_hook_whose_question_or_answer_is_lost_ends_and_runs_once) {
   for (std::string message : {"exec_sync", "exec_result"}) {
     node_world w;

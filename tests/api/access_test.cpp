@@ -334,6 +334,7 @@ BOOST_FIXTURE_TEST_CASE(reviews_answer_for_oneself_and_for_others, access_world)
   };
   BOOST_TEST(token("secret").at("/status/user/username") == "jane");
   BOOST_TEST(token("secret").at("/status/authenticated") == "true");
+  BOOST_TEST(token("secret").at("/status/audiences/0") == "https://kubernetes.default.svc.cluster.local");
   BOOST_TEST(token("other").at("/status/authenticated") == "false");
   auto for_audience = [&](const std::string& name) {
     return token("secret", R"(,"audiences":[")" + name + R"("])");

@@ -1,4 +1,5 @@
 """What the containers of a pod share: process namespace, names, DNS; and who runs what is exec'd in them."""
+import ctypes
 import os
 import pathlib
 import select
@@ -7,6 +8,8 @@ import unittest
 
 import leaks
 from harness import SLEEP, DaemonTest, all_running, container, deadline, phase, pod, restarts, status_of
+
+PTRACE_SEIZE, WALL = 0x4206, 0x40000000
 
 
 class Shared(DaemonTest):
@@ -51,7 +54,7 @@ class Shared(DaemonTest):
         self.assertEqual("Pod sandbox changed, it will be killed and re-created.",
                          self.daemon.wait_event("headless", "SandboxChanged")["message"])
         self.assertEqual(137, status_of(after, "one")["lastState"]["terminated"]["exitCode"])
-        self.assertNotEqual(before["status"]["podIP"], "")
+        self.assertNotIn(after["status"]["podIP"], ("", before["status"]["podIP"]))
         self.assertRegex(self.run_in("headless", "ps", "-c", "two"), r"(?m)^ +1 root +\{?/?pause")
         # And while there is no daemon.
         self.daemon.kill()
@@ -66,14 +69,30 @@ class Shared(DaemonTest):
         self.kill_first_process("once")
         self.daemon.wait_pod("once", lambda p: phase(p) == "Failed", what="failed")
 
-    def kill_first_process(self, name):
+    def test_nothing_is_started_in_a_namespace_that_is_going(self):
+        # One that is traced is not gone before its tracer says so: the namespace takes that long to end.
+        self.create(pod("going", container("held", script=SLEEP), container("other", script=SLEEP), shareProcessNamespace=True))
+        uid = self.daemon.wait_running("going")["metadata"]["uid"]
+        held = max(leaks.processes_in(path for path in leaks.cgroups_of([uid]) if not path.endswith("/init")))
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.assertEqual(0, libc.ptrace(PTRACE_SEIZE, held, None, None), os.strerror(ctypes.get_errno()))
+        try:
+            self.kill_first_process("going", wait=False)
+            self.daemon.wait_event("going", "SandboxChanged")
+        finally:
+            os.waitpid(held, WALL)
+        after = self.daemon.wait_pod("going", lambda p: all_running(p) and [restarts(p, c) for c in ("held", "other")] == [1, 1], what="begun anew")
+        self.assertEqual([137, 137], [status_of(after, c)["lastState"]["terminated"]["exitCode"] for c in ("held", "other")])
+
+    def kill_first_process(self, name, wait=True):
         uid = self.uids.get(name) or self.uids.setdefault(name, self.daemon.pod(name)["metadata"]["uid"])
         inits = leaks.processes_in(path for path in leaks.cgroups_of([uid]) if path.endswith("/init"))
         self.assertEqual(1, len(inits))
         pidfd = os.pidfd_open(inits.pop())
         self.addCleanup(os.close, pidfd)
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        self.assertTrue(select.select([pidfd], [], [], deadline(10))[0])
+        if wait:
+            self.assertTrue(select.select([pidfd], [], [], deadline(10))[0])
 
     def test_namespaces_of_the_host(self):
         self.create(pod("outside", container(script=SLEEP), hostPID=True, hostIPC=True, hostNetwork=True), pod("inside", container(script=SLEEP)))

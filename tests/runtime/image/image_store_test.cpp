@@ -200,6 +200,27 @@ struct silent_registry {
 
 } // namespace
 
+BOOST_AUTO_TEST_CASE(an_image_in_a_layout_waits_for_no_registry) {
+  world w;
+  silent_registry registry;
+  w.mirror.add("docker.io/me/app:v1", {{file("a", "1")}});
+  w.settings.parallel_pulls = 1;
+  w.settings.registries["docker.io"].mirrors.push_back({.location = "http://" + registry.host});
+  w.open();
+  std::vector<uint64_t> hanging;
+  for (auto* name : {"me/none1", "me/none2"})
+    w.loop.run([&] { hanging.push_back(w.store->pull(name, {}, [](const auto&) {})); });
+  BOOST_REQUIRE(registry.wait_for_client());
+  auto image = w.pull("me/app:v1");
+  BOOST_REQUIRE_MESSAGE(image, why(image));
+  // One is being fetched, the other waits for its turn: there is nothing to tell of it.
+  w.loop.run([&] {
+    BOOST_TEST(w.store->progress("me/none1").engaged() != w.store->progress("me/none2").engaged());
+    for (auto id : hanging)
+      w.store->withdraw(id);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_pull_that_nobody_waits_for_any_more_is_given_up) {
   world w;
   silent_registry registry;

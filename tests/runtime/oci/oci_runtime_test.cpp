@@ -385,6 +385,9 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_long_message_is_kept) {
   auto in_log = end_of(run(log)).message;
   BOOST_TEST(in_log.size() == 2048u);
   BOOST_TEST(in_log.ends_with("00\nEND\n"));
+  auto open = container("u15", "open", "printf 'no end'; exit 1");
+  open.spec.termination_message_policy = "FallbackToLogsOnError";
+  BOOST_TEST(end_of(run(open)).message == "no end");
 }
 
 BOOST_AUTO_TEST_CASE(a_container_with_a_large_environment_can_be_entered) {

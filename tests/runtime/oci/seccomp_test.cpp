@@ -75,8 +75,22 @@ BOOST_AUTO_TEST_CASE(what_the_runtime_needs_is_kept) {
                     .as_object());
 }
 
+BOOST_AUTO_TEST_CASE(errors_by_name) {
+  auto made = oci_seccomp(json::parse(R"({"defaultAction":"SCMP_ACT_ERRNO","defaultErrno":"ENOSYS",
+      "syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","errno":"EACCES"}]})"),
+                          {}, "amd64", {6, 1});
+  BOOST_REQUIRE(made);
+  BOOST_TEST(*made
+             == json::parse(R"({"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,
+      "syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","errnoRet":13}]})")
+                    .as_object());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_profile_is_refused) {
-  for (auto* text : {"[]", "{}", R"({"defaultAction":1})", R"({"defaultAction":"x","syscalls":[1]})",
+  for (auto* text : {R"({"defaultAction":"x","defaultErrno":"ENOTHING"})",
+                     R"({"defaultAction":"x","listenerPath":"/run/x"})",
+                     R"({"defaultAction":"x","syscalls":[{"names":["y"],"action":"z","errno":1}]})", "[]",
+                     "{}", R"({"defaultAction":1})", R"({"defaultAction":"x","syscalls":[1]})",
                      R"({"defaultAction":"x","syscalls":[{"action":"y"}]})",
                      R"({"defaultAction":"x","syscalls":[{"names":["y"]}]})"})
     BOOST_TEST(!oci_seccomp(json::parse(text), {}, "amd64", {6, 1}), text);
