@@ -347,9 +347,10 @@ class Storage(ObjectsTest):
             "volumeBindingMode": "Immediate", "allowVolumeExpansion": True}))
         self.addCleanup(self.kubectl, "delete", "sc", "elastic", check=False)
         self.make_claim("growing", storageClassName="elastic")
-        self.kubectl("wait", "pvc/growing", "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+        claims = "/api/v1/namespaces/default/persistentvolumeclaims"
+        self.daemon.api.wait(claims, "growing", lambda c: c["status"].get("phase") == "Bound")
         self.kubectl("patch", "pvc", "growing", "-p", '{"spec":{"resources":{"requests":{"storage":"5Gi"}}}}')
-        self.kubectl("wait", "pvc/growing", "--for=jsonpath={.status.capacity.storage}=5Gi", "--timeout=30s")
+        self.daemon.api.wait(claims, "growing", lambda c: c["status"]["capacity"]["storage"] == "5Gi")
         self.assertRegex(self.kubectl("get", "pv").out, r" 5Gi +RWO .*default/growing +elastic")
         self.assertIn("VolumeResizeSuccessful", self.kubectl("describe", "pvc", "growing").out)
 
