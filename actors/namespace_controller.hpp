@@ -1,4 +1,4 @@
-// Empties namespaces that are being deleted, and lets them go once they are empty.
+// Empties namespaces that are being deleted, their pods first, and lets them go once they are empty.
 #pragma once
 #include "core/actor_env.hpp"
 #include "messages/interfaces.hpp"

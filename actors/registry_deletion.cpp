@@ -89,9 +89,19 @@ decision delete_pod(json::value before, const delete_object& request, wall_time 
 decision delete_namespace(json::value before, wall_time now, bool empty) {
   auto after = before.get_object();
   if (find(before, {"metadata", "deletionTimestamp"})) {
-    if (!empty || !empty_list(before, {"metadata", "finalizers"})) return {};
-    child(after, "spec").erase("finalizers");
-    return {outcome::remove, std::move(after)};
+    if (!empty) return {};
+    // Kubernetes' own mark goes with the content; those of others are theirs to take away.
+    auto& spec = child(after, "spec");
+    auto* list = spec.if_contains("finalizers");
+    json::array others = list && list->is_array() ? list->get_array() : json::array{};
+    others.erase(std::remove(others.begin(), others.end(), json::value("kubernetes")), others.end());
+    bool held = !others.empty() || !empty_list(before, {"metadata", "finalizers"});
+    if (others.empty())
+      spec.erase("finalizers");
+    else
+      spec["finalizers"] = std::move(others);
+    if (!held) return {outcome::remove, std::move(after)};
+    return written_if_new(before, std::move(after));
   }
   // A namespace has no grace period: it goes when the last thing in it has gone.
   child(after, "metadata")["deletionTimestamp"] = to_rfc3339(now);

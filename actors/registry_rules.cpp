@@ -51,6 +51,14 @@ void take_managers(const json::value& given, const json::object& old_meta, json:
     meta["managedFields"] = *managers;
 }
 
+/// Metadata is the client's but for identity and who owns what.
+void take_metadata(const json::value& given, const json::object& old_meta, json::object& meta) {
+  for (auto* field : owned_fields)
+    copy_field(old_meta, meta, field);
+  copy_field(old_meta, meta, "name");
+  take_managers(given, old_meta, meta);
+}
+
 /// Everything but metadata and status is what a generation counts.
 bool same_desire(const json::object& a, const json::object& b) {
   auto plain = [](json::object o) {
@@ -84,6 +92,13 @@ bool may_go(const object_key& key, const json::value& document) {
   return find(document, {"metadata", "deletionTimestamp"}) && empty_list(document, {"metadata", "finalizers"})
          && number_at(document, {"metadata", "deletionGracePeriodSeconds"}).value_or(0) == 0
          && !(is_namespace(key) && !empty_list(document, {"spec", "finalizers"}));
+}
+
+/// The next version, or the last one if its last finalizer is what went.
+decision written_or_gone(const object_key& key, const json::value& before, json::value after) {
+  auto next = unless_same(before, std::move(after));
+  if (next.what == outcome::write && may_go(key, next.document)) next.what = outcome::remove;
+  return next;
 }
 
 /// The new list of conditions: stored ones of types that `next` lacks come first.
@@ -237,23 +252,17 @@ verdict updated(const object& stored, const update_object& request) {
   if (request.part == update_part::status) {
     auto after = old;
     copy_field(given.get_object(), after, "status");
-    take_managers(given, child(old, "metadata"), child(after, "metadata"));
-    return unless_same(before, std::move(after));
+    if (auto* meta = find(given, {"metadata"}); meta && meta->is_object()) after["metadata"] = *meta;
+    take_metadata(given, child(old, "metadata"), child(after, "metadata"));
+    if (stored.key().resource == "pods")
+      copy_field(child(old, "metadata"), child(after, "metadata"), "ownerReferences");
+    return written_or_gone(stored.key(), before, std::move(after));
   }
   auto after = given.get_object();
   copy_field(old, after, "status");
-  auto& meta = child(after, "metadata");
-  auto& old_meta = child(old, "metadata");
-  for (auto* field : owned_fields)
-    copy_field(old_meta, meta, field);
-  copy_field(old_meta, meta, "name");
-  take_managers(given, old_meta, meta);
-  // A namespace's own finalizers are the registry's.
-  if (is_namespace(stored.key())) copy_field(child(old, "spec"), child(after, "spec"), "finalizers");
+  take_metadata(given, child(old, "metadata"), child(after, "metadata"));
   if (!same_desire(old, after)) grow_generation(child(after, "metadata"));
-  auto next = unless_same(before, std::move(after));
-  if (next.what == outcome::write && may_go(stored.key(), next.document)) next.what = outcome::remove;
-  return next;
+  return written_or_gone(stored.key(), before, std::move(after));
 }
 
 verdict status_put(const object& stored, const put_status& request) {

@@ -48,7 +48,8 @@ decision created(const object_key& key, const boost::json::value& document, cons
 /// The name for metadata.generateName: the base (cut to 58 characters) and five random ones.
 std::string generated_name(std::string_view base, random_stream& random);
 
-/// Main: spec and metadata from `document`, status from the stored version. Status: the other way round.
+/// Main: spec and metadata from `document`, status from the stored version. Status: status and metadata from
+/// `document` (a pod's owners and all metadata of a document without any stay), the rest is the stored one.
 /// Identity (name, namespace, uid, creationTimestamp, deletion fields, generation) is always the stored one;
 /// generation grows when anything but metadata and status changed. Removing the last finalizer of an object
 /// that waits for nothing else removes it.

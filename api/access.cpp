@@ -62,6 +62,10 @@ std::vector<access_policy::rule> standing_rules() {
            .api_groups = {"authorization.k8s.io"},
            .resources = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}},
       rule{.groups = known, .verbs = {"get"}, .non_resource_urls = open},
+      rule{.groups = {"system:serviceaccounts"},
+           .verbs = {"get"},
+           .non_resource_urls = {"/.well-known/openid-configuration", "/.well-known/openid-configuration/",
+                                 "/openid/v1/jwks", "/openid/v1/jwks/"}},
   };
 }
 

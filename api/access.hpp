@@ -39,7 +39,8 @@ request_attributes attributes_of(const http_request& request);
 std::string forbidden_text(const user_info& user, const request_attributes& asked);
 
 /// The rules of the settings, after those that always stand: system:masters may do all, and who is
-/// authenticated may look at discovery, version and health, and review himself.
+/// authenticated may look at discovery, version and health, and review himself; service accounts may read how
+/// their tokens are verified.
 class access_policy {
 public:
   using rule = config::access_rule;

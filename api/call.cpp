@@ -2,6 +2,7 @@
 
 #include "api/gzip.hpp"
 #include "api/watch.hpp"
+#include "api/yaml_text.hpp"
 
 namespace podium::api {
 namespace {
@@ -73,6 +74,10 @@ header_list call::headers() const {
 
 void call::answer(int status, std::string body, std::string_view content_type) {
   auto list = headers();
+  if (form.yaml && content_type == "application/json") {
+    body = to_yaml(boost::json::parse(body));
+    content_type = "application/yaml";
+  }
   if (body.size() >= gzip_from_bytes && takes_gzip(request().headers.get("Accept-Encoding")))
     if (auto small = gzip(body)) {
       list.emplace_back("Content-Encoding", "gzip");
@@ -83,7 +88,7 @@ void call::answer(int status, std::string body, std::string_view content_type) {
 }
 
 void call::answer_object(int status, const object_ref& obj) {
-  bool as_stored = form.form == output_form::object && !res().convert;
+  bool as_stored = form.form == output_form::object && !form.yaml && !res().convert;
   if (as_stored && obj->json().size() < gzip_from_bytes) {
     std::shared_ptr<const std::string> text(obj.ptr, &obj->json());
     exchange->respond(status, "application/json", std::move(text), headers());
@@ -95,6 +100,7 @@ void call::answer_object(int status, const object_ref& obj) {
 void call::fail(const failure& f) {
   auto list = headers();
   if (f.retry_after_seconds > 0) list.emplace_back("Retry-After", std::to_string(f.retry_after_seconds));
+  if (form.yaml) return exchange->respond(f.code(), "application/yaml", to_yaml(f.status.body), list);
   exchange->respond(f.code(), "application/json", f.json(), list);
 }
 

@@ -1,6 +1,7 @@
 #include "api/call.hpp"
 #include "api/discovery.hpp"
 #include "api/openapi_v2.hpp"
+#include "runtime/http/token_keys.hpp"
 
 #include <ctime>
 
@@ -55,6 +56,21 @@ void serve_groups(const call_ptr& c, bool core) {
   c->answer(200, core ? api_versions_document(c->state->settings.server_address) : api_group_list_document());
 }
 
+/// How tokens of service accounts are verified, for who was given one. Source: OpenIDMetadataServer.
+void serve_openid(const call_ptr& c, bool keys) {
+  auto& tokens = c->state->settings.tokens;
+  if (!tokens) return c->fail(unknown_path());
+  auto text = keys ? tokens->key_set()
+                   : boost::json::serialize(boost::json::object{
+                       {"issuer", token_issuer_name},
+                       {"jwks_uri", "https://" + c->state->settings.server_address + "/openid/v1/jwks"},
+                       {"response_types_supported", {"id_token"}},
+                       {"subject_types_supported", {"public"}},
+                       {"id_token_signing_alg_values_supported", {"ES256"}}});
+  c->exchange->respond(200, keys ? "application/jwk-set+json" : "application/json", std::move(text),
+                       {{"Cache-Control", "public, max-age=3600"}});
+}
+
 void serve_health(const call_ptr& c) {
   bool ready = c->state->ready || !c->request().path.starts_with("/readyz");
   if (c->query().has("verbose"))
@@ -82,6 +98,10 @@ void serve_discovery(const call_ptr& c) {
     return c->answer(200, api_group_document(to.group));
   case route_kind::resource_list:
     return c->answer(200, api_resource_list_document(to.group, to.version));
+  case route_kind::openid_configuration:
+    return serve_openid(c, false);
+  case route_kind::openid_keys:
+    return serve_openid(c, true);
   case route_kind::openapi_v2:
     return serve_openapi(c, &c->state->openapi.v2(), false, openapi_v2_content_type);
   case route_kind::openapi_index:

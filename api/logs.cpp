@@ -1,6 +1,7 @@
 // pods/log.
 #include "api/list_options.hpp"
 #include "api/pod_target.hpp"
+#include "api/read_stream.hpp"
 
 namespace podium::api {
 namespace {
@@ -15,12 +16,14 @@ public:
     state.live.insert(shared_from_this());
     ++state.stats.log_streams;
     std::weak_ptr<log_transfer> weak = weak_from_this();
-    call_->exchange->on_close([weak] {
+    read_stream::events to_client;
+    to_client.on_gone = [weak] {
       if (auto self = weak.lock()) self->leave();
-    });
-    call_->exchange->on_drain([weak] {
+    };
+    to_client.on_room = [weak] {
       if (auto self = weak.lock(); self && self->reading_) self->reading_->resume();
-    });
+    };
+    out_ = read_stream::make(call_, std::move(to_client));
     log_events events;
     events.on_open = [weak](const caf::error& err) {
       if (auto self = weak.lock()) self->opened(err);
@@ -37,7 +40,7 @@ public:
 private:
   void opened(const caf::error& err) {
     if (!err) {
-      call_->exchange->start_stream(200, "text/plain");
+      if (!out_->open("text/plain", framing::bytes)) leave();
       return;
     }
     auto self = shared_from_this();
@@ -47,12 +50,12 @@ private:
                                                 : failure{config::make_status(err)});
   }
   void data(std::string_view bytes) {
-    if (!call_->exchange->write_chunk(bytes) && reading_) reading_->pause();
+    if (!out_->write(bytes) && reading_) reading_->pause();
   }
   void ended() {
     auto self = shared_from_this();
     leave();
-    call_->exchange->end();
+    out_->end();
   }
   void leave() {
     if (std::exchange(left_, true)) return;
@@ -64,6 +67,7 @@ private:
   }
 
   const call_ptr call_;
+  std::shared_ptr<read_stream> out_;
   std::unique_ptr<log_reading> reading_;
   bool left_ = false;
 };

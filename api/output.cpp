@@ -118,17 +118,22 @@ std::string list_head(const resource& r, const list_meta& meta, const output& fo
 
 } // namespace
 
-output negotiate(const http_request& request) {
+std::optional<output> negotiate(const http_request& request, bool transforms) {
   output out;
   auto include = request.query.get("includeObject").value_or("");
   if (include == "Object") out.include = row_object::object;
   if (include == "None") out.include = row_object::none;
-  for (auto& item : split_list(request.headers.get("Accept"))) {
+  auto accepted = split_list(request.headers.get("Accept"));
+  bool fits = accepted.empty();
+  for (auto& item : accepted) {
     auto range = parse_range(item);
-    if (range.type != "application/json" && range.type != "*/*" && range.type != "application/*") continue;
+    fits = fits || range.type == "application/vnd.kubernetes.protobuf";
+    out.yaml = range.type == "application/yaml";
+    if (!out.yaml && range.type != "application/json" && range.type != "*/*" && range.type != "application/*")
+      continue;
     auto as = range.get("as");
     if (as.empty()) return out;
-    bool known = range.get("g") == "meta.k8s.io" && range.get("v") == "v1";
+    bool known = transforms && range.get("g") == "meta.k8s.io" && range.get("v") == "v1";
     if (known && as == "Table") {
       out.form = output_form::table;
       return out;
@@ -138,7 +143,8 @@ output negotiate(const http_request& request) {
       return out;
     }
   }
-  return out;
+  out.yaml = false;
+  return fits ? std::optional{out} : std::nullopt;
 }
 
 discovery_form negotiate_discovery(std::string_view accept) {

@@ -4,6 +4,7 @@
 #include "core/time.hpp"
 #include "runtime/http/message.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,12 +17,14 @@ enum class row_object : uint8_t { metadata, object, none };
 struct output {
   output_form form = output_form::object;
   row_object include = row_object::metadata;       ///< of table rows
+  bool yaml = false;                               ///< YAML text instead of JSON
   auto operator<=>(const output&) const = default; // NOLINT(modernize-use-nullptr): clang-tidy 14 misreads it
 };
 
-/// What a client's Accept and includeObject ask for: the first form in the list that is known here. JSON
-/// serves everybody: an Accept of protobuf alone gets JSON too.
-output negotiate(const http_request& request);
+/// What a client's Accept and includeObject ask for: the first form in the list that is known here; nothing
+/// when none is. Who can read protobuf can read JSON: an Accept of protobuf alone gets that. `transforms`:
+/// tables and metadata alone are to be had.
+std::optional<output> negotiate(const http_request& request, bool transforms = true);
 
 /// Discovery's aggregated document was asked for; `version` is "v2" or "v2beta1".
 struct discovery_form {

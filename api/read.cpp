@@ -27,22 +27,26 @@ page collect(const resource_snapshot& snapshot, const std::string& ns, const sel
     return out;
   }
   auto from = options.page.value_or(page_token{});
-  bool more = false;
+  // What is left is told of lists of everything: of one namespace it is counted.
+  bool counts = select.empty() && !ns.empty();
+  size_t left = 0;
   snapshot.each(ns, from.ns, from.name, [&](const object_ref& ref) {
     if (options.page && !is_after(ref->key(), from)) return true;
     if (!select.empty() && !select.matches(*ref)) return true;
     if (options.limit > 0 && out.items.size() == options.limit) {
-      more = true;
-      return false;
+      ++left;
+      return counts;
     }
     out.items.push_back(ref);
     return true;
   });
-  if (!more) return out;
+  if (left == 0) return out;
   auto& last = out.items.back()->key();
   page_token next{snapshot.resource_version(), last.ns, last.name, from.served + out.items.size()};
   out.meta.continue_token = next.encode();
-  if (select.empty() && ns.empty() && snapshot.size() > next.served)
+  if (counts)
+    out.meta.remaining = left;
+  else if (select.empty() && snapshot.size() > next.served)
     out.meta.remaining = snapshot.size() - next.served;
   return out;
 }

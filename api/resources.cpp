@@ -75,10 +75,10 @@ std::vector<resource> make_rows() {
       .group = "events.k8s.io",
       .version = "v1",
       .short_names = {"ev"},
-      .verbs = read_verbs,
       .printer = &event_printer,
       .stored_as = "events",
       .convert = &to_events_v1,
+      .revert = &from_events_v1,
   });
   rows.push_back({
       .plural = "leases",

@@ -71,6 +71,8 @@ struct resource {
   std::string_view stored_as;
   /// Turns a stored document into this version's form; null when they are the same.
   void (*convert)(boost::json::object& document) = nullptr;
+  /// The way back, for what is written.
+  void (*revert)(boost::json::object& document) = nullptr;
   resource_source source = resource_source::stored;
 
   /// "pods", "leases.coordination.k8s.io": as errors name it, and the registry.

@@ -1,5 +1,6 @@
 // Questions about access: who am I, may I, what may I; may he, whose token is this. Nothing is stored.
 #include "api/body.hpp"
+#include "api/write.hpp"
 #include "config/json_access.hpp"
 #include "core/utf8.hpp"
 #include "runtime/http/token_keys.hpp"
@@ -29,6 +30,15 @@ json::object user_json(const user_info& user) {
   return out;
 }
 
+/// A question about one namespace names no other. Source: ValidateLocalSubjectAccessReview.
+void check_local(const call& c, const json::object& spec, config::field_causes& causes) {
+  auto* about = config::object_at(spec, "resourceAttributes");
+  if (auto ns = about ? config::text_at(*about, "namespace") : c.to.ns; ns != c.to.ns)
+    causes.invalid("spec.resourceAttributes.namespace", json::value(ns), "must match metadata.namespace");
+  if (auto* path = config::object_at(spec, "nonResourceAttributes"))
+    causes.invalid("spec.nonResourceAttributes", *path, "disallowed on this kind of request");
+}
+
 /// The question of a spec. Source: ValidateSubjectAccessReviewSpec.
 outcome<request_attributes> question_of(const call& c, const json::object& spec, bool of_others) {
   auto* about_resource = config::object_at(spec, "resourceAttributes");
@@ -42,6 +52,7 @@ outcome<request_attributes> question_of(const call& c, const json::object& spec,
                    "exactly one of nonResourceAttributes or resourceAttributes must be specified");
   if (of_others && config::text_at(spec, "user").empty() && config::list_at(spec, "groups").empty())
     causes.invalid("spec.user", "", "at least one of user or group must be specified");
+  if (c.res().namespaced) check_local(c, spec, causes);
   if (!causes.empty()) return invalid(c.res(), "", causes);
   request_attributes out;
   if (about_path) {
@@ -61,7 +72,7 @@ outcome<request_attributes> question_of(const call& c, const json::object& spec,
 }
 
 outcome<json::object> access_review(const call& c, const json::object& spec) {
-  bool of_others = c.res().kind == "SubjectAccessReview";
+  bool of_others = c.res().kind != "SelfSubjectAccessReview";
   auto asked = question_of(c, spec, of_others);
   if (auto* f = std::get_if<failure>(&asked)) return std::move(*f);
   auto user = c.user;
@@ -154,6 +165,10 @@ void serve_review(const call_ptr& c) {
   auto body = read_object(*c, c->res().gvk());
   if (auto* f = std::get_if<failure>(&body)) return c->fail(*f);
   auto& review = std::get<json::object>(body);
+  if (c->res().namespaced) {
+    if (c->to.ns.empty()) return c->fail(method_not_allowed());
+    if (auto f = adopt_identity(*c, review, false)) return c->fail(*f);
+  }
   auto status = status_of(*c, review);
   if (auto* f = std::get_if<failure>(&status)) return c->fail(*f);
   metadata_of(review).emplace("creationTimestamp", nullptr);

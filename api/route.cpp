@@ -95,6 +95,10 @@ route parse_route(std::string_view raw_path) {
   }
   if (s[0] == "version" && s.size() == 1) return {.kind = route_kind::version};
   if (s[0] == "openapi") return openapi(s);
+  if (s.size() == 2 && s[0] == ".well-known" && s[1] == "openid-configuration")
+    return {.kind = route_kind::openid_configuration};
+  if (s.size() == 3 && s[0] == "openid" && s[1] == "v1" && s[2] == "jwks")
+    return {.kind = route_kind::openid_keys};
   if (s[0] == "api") {
     if (s.size() == 1) return {.kind = route_kind::api_versions};
     if (s[1] != "v1") return {};

@@ -9,18 +9,20 @@ namespace podium::api {
 
 enum class route_kind : uint8_t {
   unknown,
-  health,        ///< /healthz /livez /readyz
-  version,       ///< /version
-  api_versions,  ///< /api
-  api_groups,    ///< /apis
-  api_group,     ///< /apis/G
-  resource_list, ///< /api/v1, /apis/G/V
-  openapi_v2,    ///< /openapi/v2
-  openapi_index, ///< /openapi/v3
-  openapi_group, ///< /openapi/v3/api/v1, /openapi/v3/apis/G/V
-  collection,    ///< …/pods
-  object,        ///< …/pods/NAME
-  subresource,   ///< …/pods/NAME/log
+  health,               ///< /healthz /livez /readyz
+  version,              ///< /version
+  api_versions,         ///< /api
+  api_groups,           ///< /apis
+  api_group,            ///< /apis/G
+  resource_list,        ///< /api/v1, /apis/G/V
+  openid_configuration, ///< /.well-known/openid-configuration
+  openid_keys,          ///< /openid/v1/jwks
+  openapi_v2,           ///< /openapi/v2
+  openapi_index,        ///< /openapi/v3
+  openapi_group,        ///< /openapi/v3/api/v1, /openapi/v3/apis/G/V
+  collection,           ///< …/pods
+  object,               ///< …/pods/NAME
+  subresource,          ///< …/pods/NAME/log
 };
 
 struct route {

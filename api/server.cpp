@@ -38,6 +38,11 @@ bool has_verb(uint16_t verbs, std::string_view name) {
   return false;
 }
 
+bool streams_bytes(subresource_kind kind) {
+  return kind == subresource_kind::exec || kind == subresource_kind::attach
+         || kind == subresource_kind::portforward || kind == subresource_kind::log;
+}
+
 void serve_subresource(const call_ptr& c, std::string_view verb) {
   switch (c->to.sub->kind) {
   case subresource_kind::log:
@@ -62,7 +67,11 @@ void serve_subresource(const call_ptr& c, std::string_view verb) {
 }
 
 void serve_resource(const call_ptr& c, std::string_view verb) {
-  c->form = negotiate(c->request());
+  auto form = negotiate(c->request(), c->res().source != resource_source::review);
+  // Streams of bytes are what they are.
+  bool is_stream = c->to.kind == route_kind::subresource && streams_bytes(c->to.sub->kind);
+  if (!form && !is_stream) return c->fail(not_acceptable("application/json, application/yaml"));
+  c->form = form.value_or(output{});
   if (c->to.kind == route_kind::subresource) return serve_subresource(c, verb);
   if (c->res().source == resource_source::review) return serve_review(c);
   if (c->res().source == resource_source::metrics) return serve_metrics(c);
@@ -135,9 +144,7 @@ gate_verdict judge(const server_state& state, const http_request& request) {
   }
   out.note = known;
   bool carries_object = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
-  bool is_stream = to.sub
-                   && (to.sub->kind == subresource_kind::exec || to.sub->kind == subresource_kind::attach
-                       || to.sub->kind == subresource_kind::portforward);
+  bool is_stream = to.sub && streams_bytes(to.sub->kind);
   out.body_bytes = carries_object && !is_stream ? state.settings.body_bytes : state.settings.small_body_bytes;
   return out;
 }

@@ -217,6 +217,12 @@ std::optional<user_info> user_of_token(const token_keys& keys, const registry_vi
     out.extra["authentication.kubernetes.io/pod-name"] = {claims->bound_to.name};
     out.extra["authentication.kubernetes.io/pod-uid"] = {claims->bound_to.uid};
   }
+  auto of_node = [&](const std::string& node, const std::string& uid) {
+    if (!node.empty()) out.extra["authentication.kubernetes.io/node-name"] = {node};
+    if (!uid.empty()) out.extra["authentication.kubernetes.io/node-uid"] = {uid};
+  };
+  of_node(claims->node, claims->node_uid);
+  if (claims->bound_to.kind == "Node") of_node(claims->bound_to.name, claims->bound_to.uid);
   return out;
 }
 

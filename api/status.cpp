@@ -71,6 +71,10 @@ failure refused_by_server(int code, std::string_view text) {
   return plain(code, "Unknown", std::string{text});
 }
 
+failure not_acceptable(std::string_view served) {
+  return plain(406, "NotAcceptable", "only the following media types are accepted: " + std::string{served});
+}
+
 failure unsupported_media_type(std::string_view accepted) {
   return plain(415, "UnsupportedMediaType",
                "the body of the request was in an unknown format - accepted media types include: "

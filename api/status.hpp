@@ -38,6 +38,8 @@ failure expired(std::string message);
 failure too_large(std::string message);
 /// What the HTTP server refuses by itself: the reason Kubernetes gives that code.
 failure refused_by_server(int code, std::string_view text);
+/// No range of an Accept fits `served`, a list of media types.
+failure not_acceptable(std::string_view served);
 failure unsupported_media_type(std::string_view accepted);
 /// `Pod "x" is invalid: …`; people read the causes.
 failure invalid(const resource& r, std::string_view name, const config::field_causes& causes);

@@ -99,6 +99,7 @@ void serve_token(const call_ptr& c) {
     claims.bound_to = std::move(std::get<token_binding>(bound));
   }
   claims.ns = c->to.ns;
+  name_node(claims, c->state->parts.view);
   claims.service_account = c->to.name;
   claims.service_account_uid = account->uid();
   claims.audiences = texts_of(config::list_at(spec, "audiences"));

@@ -60,6 +60,9 @@ std::vector<resource> unstored_resources() {
   out.push_back(review("tokenreviews", "tokenreview", "TokenReview", authentication));
   out.push_back(review("selfsubjectaccessreviews", "selfsubjectaccessreview", "SelfSubjectAccessReview",
                        authorization));
+  auto& local = out.emplace_back(review("localsubjectaccessreviews", "localsubjectaccessreview",
+                                        "LocalSubjectAccessReview", authorization));
+  local.namespaced = true;
   out.push_back(
       review("selfsubjectrulesreviews", "selfsubjectrulesreview", "SelfSubjectRulesReview", authorization));
   out.push_back(review("subjectaccessreviews", "subjectaccessreview", "SubjectAccessReview", authorization));

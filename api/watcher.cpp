@@ -26,17 +26,22 @@ watcher::watcher(call_ptr c, selection select, watch_options options)
 void watcher::start() {
   auto self = shared_from_this();
   auto& hub = *call_->state->hub;
-  auto& exchange = *call_->exchange;
-  exchange.on_close([weak = weak_from_this()] {
+  read_stream::events events;
+  events.on_gone = [weak = weak_from_this()] {
     if (auto w = weak.lock()) w->detach();
-  });
-  exchange.on_drain([weak = weak_from_this()] {
+  };
+  events.on_room = [weak = weak_from_this()] {
     if (auto w = weak.lock()) {
       w->full_ = false;
       w->pump();
     }
-  });
-  exchange.start_stream(200, "application/json", call_->headers());
+  };
+  out_ = read_stream::make(call_, std::move(events));
+  // Not begun, so that there is nothing to be detached from.
+  if (!out_->open("application/json", framing::lines)) {
+    done_ = true;
+    return;
+  }
   hub.add(call_->res().stored_as, self);
   end_timer_ = hub.loop().after(options_.time, [weak = weak_from_this()] {
     if (auto w = weak.lock()) {
@@ -138,7 +143,7 @@ std::string watcher::first_line(std::string_view type, const object& obj) {
 
 bool watcher::write(std::shared_ptr<const std::string> line) {
   if (done_) return false;
-  if (call_->exchange->write_chunk(std::move(line))) return true;
+  if (out_->write(std::move(line))) return true;
   full_ = true;
   return false;
 }
@@ -184,7 +189,7 @@ void watcher::lost() {
   auto text = "too old resource version: " + std::to_string(cursor_) + " ("
               + std::to_string(call_->state->parts.view.resource_version()) + ")";
   json::object event{{"type", "ERROR"}, {"object", expired(text).status.body}};
-  call_->exchange->write_chunk(std::make_shared<const std::string>(json::serialize(event) + "\n"));
+  out_->write(std::make_shared<const std::string>(json::serialize(event) + "\n"));
   options_.bookmarks = false;
   finish();
 }
@@ -192,9 +197,9 @@ void watcher::lost() {
 void watcher::finish() {
   if (done_) return;
   if (options_.bookmarks && !full_ && !snapshot_) bookmark(false);
-  auto exchange = call_->exchange;
+  auto out = out_;
   detach();
-  exchange->end();
+  out->end();
 }
 
 void watcher::detach() {
@@ -237,6 +242,7 @@ outcome<initial_mode> initial_of(const call& c) {
 void serve_watch(const call_ptr& c) {
   auto& state = *c->state;
   if (c->request().method == "HEAD") return c->fail(method_not_allowed());
+  if (c->form.yaml) return c->fail(not_acceptable("application/json;stream=watch"));
   auto select = parse_selection(c->res(), c->query());
   if (!select) return c->fail(select.error());
   if (!c->to.name.empty()) {

@@ -1,6 +1,6 @@
 // One watch: where it stands, and what it still has to say. Internal to api/.
 #pragma once
-#include "api/call.hpp"
+#include "api/read_stream.hpp"
 #include "api/watch.hpp"
 
 namespace podium::api {
@@ -18,7 +18,7 @@ class watcher : public std::enable_shared_from_this<watcher> {
 public:
   watcher(call_ptr c, selection select, watch_options options);
 
-  /// Sends the headers and begins.
+  /// Answers and begins, unless the client's handshake is no good.
   void start();
   /// Writes what there is, until the connection is full.
   void pump();
@@ -37,6 +37,7 @@ private:
   std::string first_line(std::string_view type, const object& obj);
 
   const call_ptr call_;
+  std::shared_ptr<read_stream> out_;
   const selection select_;
   watch_options options_;
   uint64_t cursor_; ///< everything up to here was sent

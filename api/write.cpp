@@ -45,8 +45,12 @@ void update_work::attempt(const std::shared_ptr<update_work>& self, int left) {
   auto made = self->next(*current);
   if (auto* f = std::get_if<failure>(&made)) return c->fail(*f);
   auto& v = std::get<next_version>(made);
-  update_object request{c->key(), make_document(std::move(v.document)), self->part,
-                        v.uid,    current->resource_version(),          self->dry_run};
+  update_object request{c->key(),
+                        make_document(stored_form(c->res(), std::move(v.document))),
+                        self->part,
+                        v.uid,
+                        current->resource_version(),
+                        self->dry_run};
   c->state->to_registry.call(std::move(request),
                              [self, pinned = v.pinned, left](caf::expected<delete_result> result) {
                                if (result) return self->c->answer_object(200, result->object);
@@ -72,7 +76,7 @@ outcome<next_version> replaced(const call& c, const field_write& by, json::objec
                         + ", UID in object meta: " + current.uid());
   out.uid = uid;
   out.document = std::move(document);
-  auto before = current.document();
+  auto before = shown_form(c.res(), current);
   if (auto f = check_update(c, part, before, out.document)) return std::move(*f);
   track_update(before, out.document, by, false);
   keep_times(before, out.document);
@@ -140,6 +144,29 @@ bool has_overhead(const json::value& pod) {
   return overhead && !overhead->empty();
 }
 
+/// Status and metadata count, as in Kubernetes' status strategies: of a pod not who owns it. Who manages
+/// which field is told by the stored version.
+json::value status_version(const config::group_version_kind& gvk, const json::value& before,
+                           json::object& given) {
+  auto next = before.as_object();
+  if (auto* status = given.if_contains("status"))
+    next["status"] = *status;
+  else
+    next.erase("status");
+  auto meta = metadata_of(given);
+  auto& old = metadata_of(next);
+  auto keep = [&](std::string_view field) {
+    if (auto* value = old.if_contains(field))
+      meta[field] = *value;
+    else
+      meta.erase(field);
+  };
+  keep("managedFields");
+  if (gvk.kind == "Pod") keep("ownerReferences");
+  next["metadata"] = std::move(meta);
+  return next;
+}
+
 /// Only the ephemeral containers count; the rest is the stored one. Source: podEphemeralContainersStrategy.
 std::optional<failure> check_debuggers(const call& c, const json::value& before, json::value& after) {
   auto next = before.as_object();
@@ -161,6 +188,17 @@ std::optional<failure> check_debuggers(const call& c, const json::value& before,
 
 } // namespace
 
+json::value shown_form(const resource& r, const object& stored) {
+  auto out = stored.document();
+  if (r.convert) r.convert(out.as_object());
+  return out;
+}
+
+json::value stored_form(const resource& r, json::value document) {
+  if (r.revert) r.revert(document.as_object());
+  return document;
+}
+
 update_part part_of(const call& c) {
   return c.to.sub && c.to.sub->kind == subresource_kind::status ? update_part::status : update_part::main;
 }
@@ -174,13 +212,7 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
   if (c.to.sub && c.to.sub->kind == subresource_kind::ephemeralcontainers)
     return check_debuggers(c, before, after);
   if (part == update_part::status) {
-    // Only the status counts; the rest is the stored one, so it needs no second look.
-    auto next = before.as_object();
-    if (auto* status = object.if_contains("status"))
-      next["status"] = *status;
-    else
-      next.erase("status");
-    after = std::move(next);
+    after = status_version(gvk, before, object);
     auto causes = config::validate_status_update(gvk, before, after);
     if (causes.empty()) return {};
     return invalid(r, metadata_text(after.as_object(), "name"), causes);
@@ -192,7 +224,8 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
   // What holds a namespace is taken away by its finalize subresource alone.
   if (gvk.kind == "Namespace" && !c.to.sub)
     if (auto* spec = before.as_object().if_contains("spec")) object["spec"] = *spec;
-  config::apply_defaults(gvk, after);
+  // An empty list of finalizers is what the finalize subresource is for.
+  if (!c.to.sub || c.to.sub->kind != subresource_kind::finalize) config::apply_defaults(gvk, after);
   auto odd = take_unreadable_managers(object, before);
   auto causes = config::validate_update(gvk, before, after);
   if (!odd.is_null()) metadata_of(object)["managedFields"] = std::move(odd);
@@ -252,8 +285,9 @@ std::optional<failure> check_create(const call& c, json::value& document) {
 
 static void store_new(const call_ptr& c, json::value document, bool dry_run) {
   auto name = metadata_text(document.as_object(), "name");
-  create_object request{
-      {std::string{c->res().stored_as}, c->to.ns, name}, make_document(std::move(document)), dry_run};
+  create_object request{{std::string{c->res().stored_as}, c->to.ns, name},
+                        make_document(stored_form(c->res(), std::move(document))),
+                        dry_run};
   c->state->to_registry.call(std::move(request), [c, name](caf::expected<delete_result> result) {
     if (result) return c->answer_object(201, result->object);
     c->fail(result.error(), name);

@@ -32,6 +32,10 @@ void store_update(const call_ptr& c, update_part part, bool dry_run, const make_
 std::optional<failure> check_update(const call& c, update_part part, const boost::json::value& before,
                                     boost::json::value& after);
 
+/// The stored version in the form of the request's version of the API, and what is to be stored of that form.
+boost::json::value shown_form(const resource& r, const object& stored);
+boost::json::value stored_form(const resource& r, boost::json::value document);
+
 /// Fills in a new object's defaults and its first status and validates it.
 std::optional<failure> check_create(const call& c, boost::json::value& document);
 

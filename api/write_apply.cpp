@@ -129,7 +129,7 @@ std::optional<failure> apply_work::check_identity(const json::value& document, c
 }
 
 outcome<json::value> apply_work::next(const object* current) const {
-  auto before = current ? current->document() : empty_document(*by.type, by.gvk);
+  auto before = current ? shown_form(c->res(), *current) : empty_document(*by.type, by.gvk);
   auto result = apply_configuration(before, configuration, by, options.force);
   if (!result) return failure{config::make_status(result.error())};
   if (!result->conflicts.empty()) return apply_conflict(result->conflicts);
@@ -145,7 +145,8 @@ outcome<json::value> apply_work::next(const object* current) const {
 
 void apply_work::create(const std::shared_ptr<apply_work>& self, json::value document, int left) {
   auto& c = self->c;
-  create_object request{c->key(), make_document(std::move(document)), self->options.dry_run};
+  create_object request{c->key(), make_document(stored_form(c->res(), std::move(document))),
+                        self->options.dry_run};
   c->state->to_registry.call(std::move(request), [self, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(201, result->object);
     if (code_of(result.error()) == errc::already_exists && left > 1)
@@ -157,8 +158,12 @@ void apply_work::create(const std::shared_ptr<apply_work>& self, json::value doc
 void apply_work::update(const std::shared_ptr<apply_work>& self, const object& current, json::value document,
                         int left) {
   auto& c = self->c;
-  update_object request{c->key(),      make_document(std::move(document)), part_of(*c),
-                        current.uid(), current.resource_version(),         self->options.dry_run};
+  update_object request{c->key(),
+                        make_document(stored_form(c->res(), std::move(document))),
+                        part_of(*c),
+                        current.uid(),
+                        current.resource_version(),
+                        self->options.dry_run};
   bool pinned = !metadata_text(self->configuration.get_object(), "resourceVersion").empty();
   c->state->to_registry.call(std::move(request), [self, pinned, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(200, result->object);

@@ -140,7 +140,11 @@ field_write writer_of(const call& c, const write_options& options) {
     return out;
   }
   for (auto& member : out.type->by_json_name)
-    if (member.field->name != "status") out.ignored.insert({config::field_element(member.field->name)});
+    if (member.field->name != "status" && member.field->name != "metadata")
+      out.ignored.insert({config::field_element(member.field->name)});
+  if (out.gvk.kind == "Pod")
+    config::unite(out.ignored,
+                  config::make_field_set({"metadata.deletionTimestamp", "metadata.ownerReferences"}));
   return out;
 }
 

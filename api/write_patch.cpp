@@ -99,7 +99,7 @@ outcome<json::value> decode_patched(const call& c, const patch_request& p, json:
 }
 
 outcome<next_version> patched(call& c, const patch_request& p, const object& current) {
-  auto before = current.document();
+  auto before = shown_form(c.res(), current);
   auto after = apply(p.kind, before, p.patch, c.res());
   if (!after)
     // Without a kind and a name, as Kubernetes has it: kubectl prints the message only then.

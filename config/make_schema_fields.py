@@ -19,7 +19,7 @@ coordination.v1: Lease LeaseList
 policy.v1: Eviction
 storage.v1: StorageClass StorageClassList
 authentication.v1: SelfSubjectReview TokenReview TokenRequest
-authorization.v1: SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview
+authorization.v1: LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview
 meta.v1: Status DeleteOptions ListOptions GetOptions CreateOptions UpdateOptions PatchOptions LabelSelector
 """
 

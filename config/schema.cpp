@@ -46,6 +46,7 @@ constexpr schema_kind kinds[] = {
     {"authentication.k8s.io", "v1", "TokenReview", "authentication.v1.TokenReview"},
     {"authentication.k8s.io", "v1", "TokenRequest", "authentication.v1.TokenRequest"},
     {"authorization.k8s.io", "v1", "SubjectAccessReview", "authorization.v1.SubjectAccessReview"},
+    {"authorization.k8s.io", "v1", "LocalSubjectAccessReview", "authorization.v1.LocalSubjectAccessReview"},
     {"authorization.k8s.io", "v1", "SelfSubjectAccessReview", "authorization.v1.SelfSubjectAccessReview"},
     {"authorization.k8s.io", "v1", "SelfSubjectRulesReview", "authorization.v1.SelfSubjectRulesReview"},
 };

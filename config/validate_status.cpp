@@ -91,6 +91,9 @@ void validate_namespace_status(const json::value& after, field_causes& out) {
 field_causes validate_status_update(const group_version_kind& gvk, const json::value& before,
                                     const json::value& after) {
   field_causes out;
+  validate_metadata_update(before, after, out);
+  bool namespaced = !text_at(part_of(after, "metadata"), "namespace").empty();
+  validate_metadata(after, namespaced, check_path_segment, out);
   if (!gvk.group.empty()) return out;
   if (gvk.kind == "Pod") validate_pod_status(before, after, out);
   if (gvk.kind == "Namespace") validate_namespace_status(after, out);

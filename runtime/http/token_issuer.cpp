@@ -39,6 +39,7 @@ private:
     claims.issued_at = wall_now();
     claims.expires_at = claims.issued_at + std::chrono::seconds{r.expiration_seconds};
     if (!r.bound_uid.empty()) claims.bound_to = {r.bound_kind, r.bound_name, r.bound_uid};
+    name_node(claims, *view_);
     return issued_token{keys_->sign(claims), claims.expires_at};
   }
 

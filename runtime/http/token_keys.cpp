@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <fstream>
 #include <iterator>
+#include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -86,6 +87,11 @@ json::object payload_of(const token_claims& claims) {
     auto key = bound.kind == "Pod" ? "pod" : bound.kind == "Secret" ? "secret" : "node";
     about[key] = {{"name", bound.name}, {"uid", bound.uid}};
   }
+  if (!claims.node.empty()) {
+    json::object node{{"name", claims.node}};
+    if (!claims.node_uid.empty()) node["uid"] = claims.node_uid;
+    about["node"] = std::move(node);
+  }
   json::object out;
   out["aud"] = std::move(audiences);
   out["exp"] = seconds_of(claims.expires_at);
@@ -141,9 +147,14 @@ token_claims claims_of(const json::object& payload) {
       if (audience.is_string()) out.audiences.emplace_back(audience.get_string());
   out.issued_at = from_seconds(number_at(payload, "iat"));
   out.expires_at = from_seconds(number_at(payload, "exp"));
-  for (auto [kind, key] : {std::pair{"Pod", "pod"}, {"Secret", "secret"}, {"Node", "node"}})
+  for (auto [kind, key] : {std::pair{"Node", "node"}, {"Secret", "secret"}, {"Pod", "pod"}})
     if (auto& bound = part_of(about, key); !bound.empty())
       out.bound_to = {kind, text_at(bound, "name"), text_at(bound, "uid")};
+  // A pod's token names its node, too, and is bound to the pod alone.
+  if (out.bound_to.kind == "Pod") {
+    out.node = text_at(part_of(about, "node"), "name");
+    out.node_uid = text_at(part_of(about, "node"), "uid");
+  }
   return out;
 }
 
@@ -174,6 +185,23 @@ caf::error refused(std::string why) {
   return make_error(errc::unauthorized, std::move(why));
 }
 
+/// One coordinate of a public key, as a JSON Web Key has it.
+std::string coordinate(EVP_PKEY* key, const char* name) {
+  BIGNUM* number = nullptr;
+  std::string out(number_bytes, '\0');
+  if (EVP_PKEY_get_bn_param(key, name, &number) == 1)
+    BN_bn2binpad(number, reinterpret_cast<unsigned char*>(out.data()), number_bytes);
+  BN_free(number);
+  return to_url_base64(out);
+}
+
+std::string key_set_of(EVP_PKEY* key, std::string_view id) {
+  json::object entry{{"use", "sig"}, {"kty", "EC"}, {"kid", id}, {"crv", "P-256"}, {"alg", "ES256"}};
+  entry["x"] = coordinate(key, OSSL_PKEY_PARAM_EC_PUB_X);
+  entry["y"] = coordinate(key, OSSL_PKEY_PARAM_EC_PUB_Y);
+  return json::serialize(json::object{{"keys", json::array{std::move(entry)}}});
+}
+
 std::string to_pem(EVP_PKEY* key) {
   bio_ptr bio{BIO_new(BIO_s_mem())};
   PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
@@ -186,7 +214,8 @@ std::string to_pem(EVP_PKEY* key) {
 
 struct token_keys::impl {
   key_ptr key;
-  std::string header; ///< base64url, the same for all tokens
+  std::string header;  ///< base64url, the same for all tokens
+  std::string key_set; ///< JSON
 
   bool fits(std::string_view signed_text, const std::string& raw) const {
     if (raw.size() != 2 * number_bytes) return false;
@@ -226,10 +255,15 @@ caf::expected<std::shared_ptr<const token_keys>> token_keys::open(const std::fil
   unsigned char digest[SHA256_DIGEST_LENGTH] = {};
   SHA256(der, static_cast<size_t>(std::max(size, 0)), digest);
   OPENSSL_free(der);
-  json::object header{{"alg", "ES256"},
-                      {"kid", to_url_base64({reinterpret_cast<const char*>(digest), sizeof digest})}};
+  auto id = to_url_base64({reinterpret_cast<const char*>(digest), sizeof digest});
+  json::object header{{"alg", "ES256"}, {"kid", id}};
+  parts->key_set = key_set_of(parts->key.get(), id);
   parts->header = to_url_base64(json::serialize(header));
   return std::shared_ptr<const token_keys>(new token_keys(std::move(parts)));
+}
+
+const std::string& token_keys::key_set() const {
+  return impl_->key_set;
 }
 
 std::string token_keys::sign(token_claims claims) const {
@@ -266,6 +300,14 @@ caf::expected<token_claims> token_keys::verify(std::string_view token, wall_time
   if (text_at(*payload, "sub") != "system:serviceaccount:" + out.ns + ":" + out.service_account)
     return refused("the token's subject is not its service account");
   return out;
+}
+
+void name_node(token_claims& claims, const registry_view& view) {
+  auto pod = claims.bound_to.kind == "Pod" ? view.snapshot("pods")->find(claims.ns, claims.bound_to.name)
+                                           : object_ref{};
+  if (!pod || pod->uid() != claims.bound_to.uid) return;
+  claims.node = pod->as_pod().spec.node_name;
+  if (auto node = view.snapshot("nodes")->find("", claims.node)) claims.node_uid = node->uid();
 }
 
 caf::error check_token_objects(const token_claims& claims, const registry_view& view, wall_time now) {

@@ -28,6 +28,7 @@ struct token_claims {
   std::vector<std::string> audiences;
   wall_time issued_at, expires_at;
   token_binding bound_to;
+  std::string node, node_uid; ///< of the pod it is bound to, if it has one
 };
 
 /// The key pair. Immutable, from any thread.
@@ -44,11 +45,17 @@ public:
   /// a sentence; whether its objects still exist is the asker's to look at.
   caf::expected<token_claims> verify(std::string_view token, wall_time now) const;
 
+  /// The public key as a JSON Web Key Set (RFC 7517).
+  const std::string& key_set() const;
+
 private:
   struct impl;
   explicit token_keys(std::unique_ptr<impl> parts);
   std::unique_ptr<impl> impl_;
 };
+
+/// Names the node of the pod that a token is bound to, if it has one; its uid if it is there.
+void name_node(token_claims& claims, const registry_view& view);
 
 /// Whether the account of a token, and what it is bound to, are there as they were when it was made. A pod
 /// that is being deleted keeps its token for its grace and a minute. Error errc::unauthorized. Source:

@@ -225,12 +225,46 @@ BOOST_AUTO_TEST_CASE(an_update_keeps_identity_and_its_part) {
       registry_rules::updated(pod, {pod.key(), make_document(document), update_part::status, "", 0});
   auto& s = status->document;
   BOOST_TEST(s.at_pointer("/status/phase").as_string() == "Failed");
-  BOOST_TEST(!s.as_object()["metadata"].as_object().contains("labels"));
+  BOOST_TEST(s.at_pointer("/metadata/labels/a").as_string() == "b");
+  BOOST_TEST(s.at_pointer("/metadata/name").as_string() == "p");
+  BOOST_TEST(s.at_pointer("/metadata/creationTimestamp").as_string() == "2026-03-01T11:00:00Z");
   BOOST_TEST(s.at_pointer("/metadata/generation").as_int64() == 1);
   auto labels = pod.document();
   labels.as_object()["metadata"].as_object()["labels"] = {{"x", "y"}};
   auto metadata = registry_rules::updated(pod, {pod.key(), make_document(labels), update_part::main, "", 0});
   BOOST_TEST(metadata->document.at_pointer("/metadata/generation").as_int64() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_status_leaves_a_pods_owners_and_takes_its_finalizers) {
+  auto document = pod_on("n", 30, "Running", {"x/y"});
+  auto pod = stored(document);
+  auto next = pod.document();
+  next.as_object()["metadata"].as_object()["ownerReferences"] = json::array{json::object{{"uid", "u"}}};
+  next.as_object()["metadata"].as_object()["finalizers"] = json::array{"a/b"};
+  auto status = registry_rules::updated(pod, {pod.key(), make_document(next), update_part::status, "", 0});
+  BOOST_TEST(!status->document.at("metadata").as_object().contains("ownerReferences"));
+  BOOST_TEST(status->document.at_pointer("/metadata/finalizers/0").as_string() == "a/b");
+  // Whoever says nothing of metadata leaves it.
+  auto alone = registry_rules::updated(
+      pod, {pod.key(), make_document({{"status", {{"phase", "Failed"}}}}), update_part::status, "", 0});
+  BOOST_TEST(alone->document.at_pointer("/metadata/finalizers/0").as_string() == "x/y");
+}
+
+BOOST_AUTO_TEST_CASE(finalizers_of_others_hold_an_empty_namespace) {
+  object_key key{"namespaces", "", "team"};
+  auto document = registry_rules::namespace_document("team");
+  document.as_object()["metadata"].as_object()["deletionTimestamp"] = to_rfc3339(noon);
+  auto made = stored(document, key).document();
+  made.as_object()["spec"].as_object()["finalizers"] = json::array{"kubernetes", "x.io/y"};
+  object ns{key, 5, made};
+  auto emptied = registry_rules::deleted(ns, deletion(key), noon, true);
+  BOOST_TEST((emptied->what == registry_rules::outcome::write));
+  BOOST_TEST(emptied->document.at_pointer("/spec/finalizers").as_array() == json::array{"x.io/y"});
+  auto last = emptied->document;
+  last.as_object()["spec"].as_object().erase("finalizers");
+  auto gone = registry_rules::updated(object{key, 6, emptied->document},
+                                      {key, make_document(last), update_part::main, "", 0});
+  BOOST_TEST((gone->what == registry_rules::outcome::remove));
 }
 
 BOOST_AUTO_TEST_CASE(the_last_finalizer_lets_a_deleted_object_go) {

@@ -120,7 +120,8 @@ BOOST_AUTO_TEST_CASE(rules_allow_what_they_say_and_nothing_else) {
   };
   const user_info jane{"jane", "", {"system:authenticated"}, {}}, reader{"bob", "", {"readers"}, {}},
       agent{"a", "", {"agents"}, {}}, master{"root", "", {"system:masters"}, {}},
-      prometheus{"prometheus", "", {}, {}};
+      prometheus{"prometheus", "", {}, {}},
+      account{"system:serviceaccount:a:b", "", {"system:serviceaccounts"}, {}};
   const row rows[] = {
       {master, request("DELETE", "/api/v1/nodes/n"), true},
       {master, request("GET", "/whatever"), true},
@@ -144,6 +145,9 @@ BOOST_AUTO_TEST_CASE(rules_allow_what_they_say_and_nothing_else) {
       {prometheus, request("GET", "/metrics"), true},
       {prometheus, request("GET", "/logs/a/b"), true},
       {prometheus, request("GET", "/logs"), false},
+      {account, request("GET", "/openid/v1/jwks"), true},
+      {account, request("GET", "/.well-known/openid-configuration"), true},
+      {jane, request("GET", "/openid/v1/jwks"), false},
   };
   for (auto& r : rows)
     BOOST_TEST_CONTEXT(r.user.name << " " << r.request.method << " " << r.request.path)
@@ -327,6 +331,17 @@ BOOST_FIXTURE_TEST_CASE(reviews_answer_for_oneself_and_for_others, access_world)
                      R"({"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","spec":)"
                          + std::string{of_others} + "}");
   BOOST_TEST(judged.at("/status/allowed") == "true");
+  auto local = [&](const std::string& ns, const std::string& spec) {
+    return post("/apis/authorization.k8s.io/v1/namespaces/" + ns + "/localsubjectaccessreviews",
+                R"({"kind":"LocalSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","spec":)" + spec
+                    + "}");
+  };
+  BOOST_TEST(local("team", of_others).status == 201);
+  BOOST_TEST(local("team", of_others).at("/status/allowed") == "true");
+  BOOST_TEST(local("team", of_others).at("/metadata/namespace") == "team");
+  BOOST_TEST(local("other", of_others).at("/details/causes/0/field") == "spec.resourceAttributes.namespace");
+  BOOST_TEST(local("team", R"({"user":"bob","nonResourceAttributes":{"verb":"get","path":"/"}})").status
+             == 422);
   auto token = [&](const std::string& text, const std::string& more = "") {
     return post("/apis/authentication.k8s.io/v1/tokenreviews",
                 R"({"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","spec":{"token":")" + text

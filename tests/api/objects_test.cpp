@@ -1,4 +1,5 @@
 // ConfigMaps, Secrets, service accounts and their tokens, volumes, claims and classes over HTTP.
+#include "api/base64.hpp"
 #include "api/service_accounts.hpp"
 #include "runtime/http/token_keys.hpp"
 #include "tests/api/api_world.hpp"
@@ -209,6 +210,47 @@ BOOST_AUTO_TEST_CASE(tokens_are_bound_to_what_is_there) {
   BOOST_TEST(api::user_of_token(*keys, *view, token, now()).has_value());
   send("DELETE", pods + "/p?gracePeriodSeconds=0");
   BOOST_TEST(!api::user_of_token(*keys, *view, token, now()));
+}
+
+BOOST_AUTO_TEST_CASE(a_pods_token_names_its_node) {
+  make_account("default");
+  make("/api/v1/nodes", R"({"kind":"Node","apiVersion":"v1","metadata":{"name":"n1"}})");
+  make_running_pod("p");
+  auto token = post(base + "/serviceaccounts/default/token",
+                    request(R"({"boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p"}})"))
+                   .at("/status/token");
+  auto claims = keys->verify(token, now());
+  BOOST_REQUIRE(claims);
+  BOOST_TEST(claims->bound_to.kind == "Pod");
+  auto user = api::user_of_token(*keys, *view, token, now());
+  BOOST_REQUIRE(user);
+  auto extra = [&](const std::string& key) {
+    auto& values = user->extra["authentication.kubernetes.io/" + key];
+    return values.empty() ? "" : values.front();
+  };
+  BOOST_TEST(extra("node-name") == "n1");
+  BOOST_TEST(extra("node-uid") == get("/api/v1/nodes/n1").at("/metadata/uid"));
+  BOOST_TEST(extra("pod-name") == "p");
+  BOOST_TEST(extra("pod-uid") == get(pods + "/p").at("/metadata/uid"));
+}
+
+BOOST_AUTO_TEST_CASE(who_verifies_tokens_finds_the_key) {
+  make_account("robot");
+  auto about = get("/.well-known/openid-configuration");
+  BOOST_TEST(about.status == 200, about.body);
+  BOOST_TEST(about.at("/issuer") == "https://kubernetes.default.svc.cluster.local");
+  BOOST_TEST(about.at("/jwks_uri").ends_with("/openid/v1/jwks"));
+  BOOST_TEST(about.at("/id_token_signing_alg_values_supported/0") == "ES256");
+  auto set = get("/openid/v1/jwks");
+  BOOST_TEST(set.headers.get("Content-Type") == "application/jwk-set+json");
+  BOOST_TEST(set.at("/keys/0/crv") == "P-256");
+  BOOST_TEST(set.at("/keys/0/x").size() == 43u); // 32 bytes
+  BOOST_TEST(set.at("/keys/0/y").size() == 43u);
+  // The key is named as tokens name it.
+  auto token = post(base + "/serviceaccounts/robot/token", request("{}")).at("/status/token");
+  auto header = api::from_base64(token.substr(0, token.find('.')), api::base64_form::url);
+  BOOST_REQUIRE(header);
+  BOOST_TEST(reply::text_at(json::parse(*header), "/kid") == set.at("/keys/0/kid"));
 }
 
 BOOST_AUTO_TEST_CASE(bad_requests_for_tokens) {

@@ -210,7 +210,89 @@ BOOST_AUTO_TEST_CASE(patches_of_three_kinds) {
       R"({"status":{"conditions":[{"type":"Ready","status":"True"}]},"metadata":{"labels":{"no":"no"}}})");
   BOOST_TEST(status.status == 200);
   BOOST_TEST(status.at("/status/conditions/0/type") == "Ready");
-  BOOST_TEST(status.at("/metadata/labels/no") == "");
+  BOOST_TEST(status.at("/metadata/labels/no") == "no");
+}
+
+BOOST_AUTO_TEST_CASE(a_status_comes_with_its_metadata) {
+  post(pods, pod_text("p"));
+  auto set = patch(pods + "/p/status", "merge-patch",
+                   R"({"metadata":{"annotations":{"by":"status"},"finalizers":["x.io/y"],
+      "ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"n","uid":"u"}]},
+      "spec":{"nodeName":"n"},"status":{"message":"m"}})");
+  BOOST_REQUIRE_MESSAGE(set.status == 200, set.body);
+  BOOST_TEST(set.at("/metadata/annotations/by") == "status");
+  BOOST_TEST(set.at("/metadata/finalizers/0") == "x.io/y");
+  BOOST_TEST(set.at("/metadata/ownerReferences") == ""); // a pod's owners are not its node's to say
+  BOOST_TEST(set.at("/spec/nodeName") == "");
+  BOOST_TEST(set.at("/status/message") == "m");
+  BOOST_TEST(set.at("/metadata/managedFields").find(R"("f:by")") != std::string::npos);
+  BOOST_TEST(patch(pods + "/p/status", "merge-patch", R"({"metadata":{"labels":{"no good":"x"}}})").status
+             == 422);
+  auto ns = patch(
+      "/api/v1/namespaces/default/status", "merge-patch",
+      R"({"metadata":{"annotations":{"a":"b"}},"status":{"conditions":[{"type":"T","status":"True"}]}})");
+  BOOST_TEST(ns.at("/metadata/annotations/a") == "b");
+  BOOST_TEST(ns.at("/spec/finalizers/0") == "kubernetes");
+  // The last finalizer may go by the status, too.
+  send("DELETE", pods + "/p");
+  BOOST_TEST(get(pods + "/p").status == 200);
+  BOOST_TEST(patch(pods + "/p/status", "merge-patch", R"({"metadata":{"finalizers":null}})").status == 200);
+  BOOST_TEST(get(pods + "/p").status == 404);
+}
+
+BOOST_AUTO_TEST_CASE(a_namespaces_finalizers_are_set_by_their_subresource) {
+  const std::string path = "/api/v1/namespaces/team";
+  post("/api/v1/namespaces", R"({"metadata":{"name":"team"}})");
+  auto finalize = [&](const std::string& list) {
+    return put(path + "/finalize", R"({"metadata":{"name":"team"},"spec":{"finalizers":)" + list + "}}");
+  };
+  auto added = finalize(R"(["kubernetes","e2e.example.com/x"])");
+  BOOST_TEST(added.at("/spec/finalizers") == R"(["kubernetes","e2e.example.com/x"])");
+  BOOST_TEST(finalize(R"(["nothing"])").status == 422);
+  BOOST_TEST(put(path, R"({"metadata":{"name":"team"},"spec":{}})").at("/spec/finalizers/1")
+             == "e2e.example.com/x");
+  send("DELETE", path);
+  auto left = send("DELETE", path); // as the namespace controller does when nothing is in it
+  BOOST_TEST(get(path).at("/spec/finalizers") == R"(["e2e.example.com/x"])");
+  BOOST_TEST(finalize("[]").status == 200);
+  BOOST_TEST(get(path).status == 404);
+}
+
+BOOST_AUTO_TEST_CASE(what_no_client_wants_is_not_acceptable) {
+  post(pods, pod_text("p", R"({"a":"true","b":"plain"})"));
+  auto html = get(pods + "/p", "text/html");
+  BOOST_TEST(html.status == 406);
+  BOOST_TEST(html.at("/reason") == "NotAcceptable");
+  BOOST_TEST(html.at("/message")
+             == "only the following media types are accepted: application/json, application/yaml");
+  BOOST_TEST(get(pods, "text/html;q=0.9,*/*;q=0.1").status == 200);
+  BOOST_TEST(get(pods, "application/vnd.kubernetes.protobuf").headers.get("Content-Type")
+             == "application/json");
+  auto yaml = get(pods + "/p", "application/yaml");
+  BOOST_TEST(yaml.headers.get("Content-Type") == "application/yaml");
+  BOOST_TEST(yaml.body.find("\n  labels:\n    a: \"true\"\n    b: plain\n") != std::string::npos, yaml.body);
+  BOOST_TEST(yaml.body.find("\n  containers:\n  - image: busybox\n    imagePullPolicy: Always\n")
+                 != std::string::npos,
+             yaml.body);
+  // What it writes it reads.
+  auto copy = yaml.body;
+  auto again =
+      send("PUT", pods + "/p", copy, {{"Content-Type", "application/yaml"}, {"Accept", "application/yaml"}});
+  BOOST_TEST(again.body == copy);
+  auto none = get(pods + "/none", "application/yaml");
+  BOOST_TEST(none.status == 404);
+  BOOST_TEST(none.body.find("\nreason: NotFound\n") != std::string::npos, none.body);
+  BOOST_TEST(get(pods + "?watch=true", "application/yaml").status == 406);
+  auto table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+  auto review = [&](const std::string& accept) {
+    return send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                R"({"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
+                    "spec":{"nonResourceAttributes":{"verb":"get","path":"/"}}})",
+                {{"Content-Type", "application/json"}, {"Accept", accept}})
+        .status;
+  };
+  BOOST_TEST(review(table) == 406);
+  BOOST_TEST(review(table + std::string{",application/json"}) == 201);
 }
 
 BOOST_AUTO_TEST_CASE(lists_come_in_pages_of_one_snapshot) {
@@ -235,6 +317,14 @@ BOOST_AUTO_TEST_CASE(lists_come_in_pages_of_one_snapshot) {
     if (token.empty()) break;
   }
   BOOST_TEST(names.size() == 25u);
+  post("/api/v1/namespaces", R"({"metadata":{"name":"other"}})");
+  post("/api/v1/namespaces/other/pods", pod_text("elsewhere"));
+  auto all = get(pods).json().at("items").as_array().size();
+  auto of_one = get(pods + "?limit=10");
+  BOOST_TEST(of_one.at("/metadata/remainingItemCount") == std::to_string(all - 10));
+  auto second = get(pods + "?limit=10&continue=" + of_one.at("/metadata/continue"));
+  BOOST_TEST(second.at("/metadata/remainingItemCount") == std::to_string(all - 20));
+  BOOST_TEST(get(pods + "?limit=5&labelSelector=odd%3Dyes").at("/metadata/remainingItemCount") == "");
   BOOST_TEST(names.back() == "p124");
   BOOST_TEST(get(pods + "?labelSelector=odd").json().at("items").as_array().size() == 12u);
   BOOST_TEST(get(pods + "?fieldSelector=metadata.name%3Dp103").json().at("items").as_array().size() == 1u);
@@ -274,7 +364,41 @@ BOOST_AUTO_TEST_CASE(events_are_read_in_both_groups) {
   BOOST_TEST(get("/api/v1/events?fieldSelector=involvedObject.name%3Dweb,involvedObject.uid%3D")
                  .at("/items/0/message")
              == "m");
-  BOOST_TEST(send("DELETE", "/apis/events.k8s.io/v1/namespaces/default/events/e").status == 405);
+  BOOST_TEST(send("DELETE", "/apis/events.k8s.io/v1/namespaces/default/events/e").status == 200);
+  BOOST_TEST(get("/api/v1/namespaces/default/events/e").status == 404);
+}
+
+BOOST_AUTO_TEST_CASE(events_are_written_in_both_groups) {
+  const std::string events = "/apis/events.k8s.io/v1/namespaces/default/events";
+  auto text = [](const std::string& more) {
+    return R"({"kind":"Event","apiVersion":"events.k8s.io/v1","metadata":{"name":"e"},"reason":"Tested",
+      "action":"Test","note":"first","type":"Normal","reportingController":"x.io/c","reportingInstance":"c-1",
+      "regarding":{"kind":"Pod","name":"web","namespace":"default"})"
+           + more + "}";
+  };
+  BOOST_TEST(post(events, text("")).status == 422); // eventTime is required here
+  auto made = post(events, text(R"(,"eventTime":"2026-01-01T00:00:00.000000Z")"));
+  BOOST_REQUIRE_MESSAGE(made.status == 201, made.body);
+  BOOST_TEST(made.at("/apiVersion") == "events.k8s.io/v1");
+  BOOST_TEST(made.at("/note") == "first");
+  auto core = get("/api/v1/namespaces/default/events/e");
+  BOOST_TEST(core.at("/apiVersion") == "v1");
+  BOOST_TEST(core.at("/message") == "first");
+  BOOST_TEST(core.at("/involvedObject/name") == "web");
+  BOOST_TEST(core.at("/reportingComponent") == "x.io/c");
+  BOOST_TEST(core.at("/regarding") == "");
+  auto series = R"({"series":{"count":2,"lastObservedTime":"2026-01-01T00:00:01.000000Z"}})";
+  auto seen_again = patch(events + "/e", "strategic-merge-patch", series);
+  BOOST_TEST(seen_again.status == 200, seen_again.body);
+  BOOST_TEST(get("/api/v1/namespaces/default/events/e").at("/series/count") == "2");
+  BOOST_TEST(patch(events + "/e", "merge-patch", R"({"note":"second"})").status == 422);
+  auto whole = get(events + "/e").json();
+  whole.at("series").as_object()["count"] = 3;
+  auto replaced = put(events + "/e", json::serialize(whole));
+  BOOST_TEST(replaced.status == 200, replaced.body);
+  BOOST_TEST(get("/api/v1/namespaces/default/events/e").at("/series/count") == "3");
+  BOOST_TEST(send("DELETE", events).status == 200);
+  BOOST_TEST(get("/api/v1/namespaces/default/events").at("/items") == "[]");
 }
 
 BOOST_AUTO_TEST_CASE(bodies_have_limits) {

@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(accept_headers_choose_the_first_known_form) {
   auto form = [](std::string_view accept) {
     http_request r;
     r.headers.add("Accept", accept);
-    return negotiate(r).form;
+    return negotiate(r).value().form;
   };
   BOOST_TEST(
       (form("application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,"

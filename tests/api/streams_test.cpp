@@ -1,5 +1,6 @@
 // Logs, exec and attach between real kubectl and streams that live in this process.
 #include "tests/api/kubectl.hpp"
+#include "tests/api/raw_websocket.hpp"
 
 using namespace podium;
 using namespace podium::test;
@@ -117,6 +118,35 @@ BOOST_FIXTURE_TEST_CASE(logs_with_every_option, streams_world) {
       R"({"status":{"containerStatuses":[{"name":"c","state":{"waiting":{"reason":"ContainerCreating"}}}]}})");
   BOOST_TEST(get(pods + "/p/log").at("/message")
              == "container \"c\" in pod \"p\" is waiting to start: ContainerCreating");
+}
+
+BOOST_FIXTURE_TEST_CASE(logs_over_a_websocket, streams_world) {
+  auto text = "c of p tail=-1 limit=-1\n";
+  for (auto& [protocol, opcode, shown] : {std::tuple{"", 2, text},
+                                          {"binary.k8s.io", 2, text},
+                                          {"base64.binary.k8s.io", 1, "YyBvZiBwIHRhaWw9LTEgbGltaXQ9LTEK"}}) {
+    raw_websocket log{port, pods + "/p/log?container=c", protocol};
+    BOOST_TEST(log.head.starts_with("HTTP/1.1 101 "), log.head);
+    auto first = log.next();
+    BOOST_TEST(first.opcode == opcode);
+    BOOST_TEST(first.data == "");
+    auto all = log.next();
+    BOOST_TEST(all.opcode == opcode);
+    BOOST_TEST(all.data == shown);
+    BOOST_TEST(log.next().opcode == 8);
+  }
+  BOOST_TEST(raw_websocket(port, pods + "/p/log", "channel.k8s.io").head.starts_with("HTTP/1.1 400 "));
+  // What is wrong with the request is said before there is a WebSocket.
+  BOOST_TEST(raw_websocket(port, pods + "/p/log?tailLines=-1", "").head.starts_with("HTTP/1.1 422 "));
+  auto open = [this] {
+    size_t n = 0;
+    loop.run([&] { n = server->stats().log_streams; });
+    return n;
+  };
+  auto until = std::chrono::steady_clock::now() + 10s;
+  while (open() > 0 && std::chrono::steady_clock::now() < until)
+    get("/healthz");
+  BOOST_TEST(open() == 0u);
 }
 
 BOOST_FIXTURE_TEST_CASE(commands_and_their_ends, streams_world) {

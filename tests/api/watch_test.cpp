@@ -1,4 +1,4 @@
-#include "tests/api/api_world.hpp"
+#include "tests/api/raw_websocket.hpp"
 
 #include <arpa/inet.h>
 #include <condition_variable>
@@ -222,6 +222,35 @@ BOOST_FIXTURE_TEST_CASE(clients_that_leave_are_noticed, api_world) {
   auto until = std::chrono::steady_clock::now() + 10s;
   while (count() > 0 && std::chrono::steady_clock::now() < until)
     get("/healthz"); // a round trip through the loop
+  BOOST_TEST(count() == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(over_a_websocket_each_event_is_a_text_frame, api_world) {
+  post(pods, pod_text("a"));
+  for (std::string protocol : {"", "binary.k8s.io"}) {
+    raw_websocket watch{port, pods + "?watch=true&timeoutSeconds=60", protocol};
+    BOOST_TEST(watch.head.starts_with("HTTP/1.1 101 "), watch.head);
+    BOOST_TEST((watch.head.find("Sec-WebSocket-Protocol: binary.k8s.io") != std::string::npos)
+               == !protocol.empty());
+    auto first = watch.next();
+    BOOST_TEST(first.opcode == 1);
+    BOOST_TEST(first.data.starts_with(R"({"type":"ADDED","object":{)"), first.data);
+    patch(pods + "/a", "merge-patch", R"({"metadata":{"labels":{"x":")" + protocol + "y\"}}}");
+    BOOST_TEST(watch.next().data.starts_with(R"({"type":"MODIFIED")"));
+  }
+  raw_websocket short_one{port, pods + "?watch=true&timeoutSeconds=1", ""};
+  BOOST_TEST(short_one.next().opcode == 1);
+  BOOST_TEST(short_one.next().opcode == 8); // a goodbye
+  BOOST_TEST(
+      raw_websocket(port, pods + "?watch=true", "v4.channel.k8s.io").head.starts_with("HTTP/1.1 400 "));
+  auto until = std::chrono::steady_clock::now() + 10s;
+  auto count = [this] {
+    size_t n = 0;
+    loop.run([&] { n = server->stats().watches; });
+    return n;
+  };
+  while (count() > 0 && std::chrono::steady_clock::now() < until)
+    get("/healthz");
   BOOST_TEST(count() == 0u);
 }
 
