@@ -360,13 +360,13 @@ class Subresources(Base):
         self.kubectl("patch", "pod", "status", "--subresource=status", "--type=merge", "-p",
                      '{"metadata":{"labels":{"a":"2"}},"status":{"message":"patched"}}')
         now = self.daemon.pod("status")
-        self.assertEqual(("patched", "1"), (now["status"]["message"], now["metadata"]["labels"]["a"]))
+        self.assertEqual(("patched", "2"), (now["status"]["message"], now["metadata"]["labels"]["a"]))
         self.assertIn("kubectl-patch/Update/status", managers(now))
         now["status"]["message"] = "replaced"
         now["metadata"]["labels"]["a"] = "3"
         self.kubectl("replace", "--subresource=status", "-f", "-", stdin=now)
         now = self.daemon.pod("status")
-        self.assertEqual(("replaced", "1"), (now["status"]["message"], now["metadata"]["labels"]["a"]))
+        self.assertEqual(("replaced", "3"), (now["status"]["message"], now["metadata"]["labels"]["a"]))
         # By the main resource a status is not looked at.
         self.kubectl("patch", "pod", "status", "--type=merge", "-p", '{"status":{"message":"ignored"}}')
         self.assertEqual("replaced", self.daemon.pod("status")["status"]["message"])

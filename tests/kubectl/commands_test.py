@@ -39,6 +39,7 @@ class Commands(CommandTest):
                           "metrics.k8s.io/v1beta1", "policy/v1", "storage.k8s.io/v1", "v1"], self.kubectl("api-versions").out.split())
         table = self.kubectl("api-resources", "-o", "wide").out
         for line in [r"pods +po +\S* ?v1 +true +Pod", r"nodes +no +v1 +false +Node", r"namespaces +ns", r"leases +",
+                     r"localsubjectaccessreviews +authorization.k8s.io/v1 +true +LocalSubjectAccessReview",
                      r"selfsubjectaccessreviews +authorization.k8s.io/v1 +false +SelfSubjectAccessReview"]:
             if self.version >= (1, 21):  # 1.20 prints APIGROUP instead of APIVERSION
                 self.assertRegex(table, line)
@@ -47,7 +48,7 @@ class Commands(CommandTest):
         self.assertIn("leases.coordination.k8s.io", names)
         self.assertNotIn("deployments.apps", names)
         makeable = self.kubectl("api-resources", "-o", "name", "--verbs=create,watch").out.split()
-        self.assertEqual(["configmaps", "events", "leases.coordination.k8s.io", "namespaces", "nodes", "persistentvolumeclaims",
+        self.assertEqual(["configmaps", "events", "events.events.k8s.io", "leases.coordination.k8s.io", "namespaces", "nodes", "persistentvolumeclaims",
                           "persistentvolumes", "pods", "secrets", "serviceaccounts", "storageclasses.storage.k8s.io"],
                          sorted(makeable))
 
