@@ -157,6 +157,7 @@ caf::expected<std::vector<object_key>> cluster_client::apply(const std::string& 
       if (m.gvk.kind == "Pod") config::init_pod_status(object);
       config::init_storage_status(m.gvk, object);
       config::protect_storage_object(m.gvk, object);
+      if (row->revert) row->revert(object.as_object());
       auto refused = m.gvk.kind == "Pod" ? admit_to_account(object, stop) : caf::error{};
       key = refused ? caf::expected<object_key>{std::move(refused)}
                     : create(object, std::string{row->stored_as}, row->namespaced);

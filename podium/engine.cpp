@@ -36,10 +36,11 @@ namespace podium {
 namespace {
 
 /// Every namespaced resource, as registry keys name it.
+/// Every resource once: events have two forms.
 std::vector<std::string> namespaced_resources() {
   std::vector<std::string> out;
   for (auto& r : api::all_resources())
-    if (r.namespaced && r.allows(api::v_create) && r.source == api::resource_source::stored)
+    if (r.namespaced && !r.convert && r.allows(api::v_create) && r.source == api::resource_source::stored)
       out.emplace_back(r.stored_as);
   return out;
 }
