@@ -2,6 +2,7 @@
 #include "runtime/process/process_tree.hpp"
 #include "runtime/process/spawn.hpp"
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <csignal>
 #include <poll.h>
 #include <sched.h>
@@ -67,7 +68,11 @@ struct first_process {
   }
   bool ends_within(int milliseconds) const {
     pollfd end{pidfd.get(), POLLIN, 0};
-    return ::poll(&end, 1, milliseconds) == 1;
+    int n = 0;
+    do {
+      n = ::poll(&end, 1, milliseconds);
+    } while (n < 0 && errno == EINTR);
+    return n == 1;
   }
 };
 
