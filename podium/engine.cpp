@@ -35,8 +35,7 @@
 namespace podium {
 namespace {
 
-/// Every namespaced resource, as registry keys name it.
-/// Every resource once: events have two forms.
+/// Every namespaced resource, as registry keys name it; once, although events have two forms.
 std::vector<std::string> namespaced_resources() {
   std::vector<std::string> out;
   for (auto& r : api::all_resources())
