@@ -8,16 +8,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A runtime whose first `create` waits until somebody writes to the fifo `gate`.
+/// A runtime whose `create` for pod u1 waits until somebody writes to the fifo `gate`.
 struct slow_first : test::oci_fixture {
   std::string gate = root + "/gate";
 
   slow_first() {
     ::mkfifo(gate.c_str(), 0600);
     auto program = root + "/slow-crun";
-    std::ofstream{program} << "#!/bin/sh\ncase \" $* \" in *' create '*) if mkdir " << root
-                           << "/first 2>/dev/null; then read x <" << gate
-                           << "; fi ;; esac\nexec /usr/bin/crun \"$@\"\n";
+    std::ofstream{program} << "#!/bin/sh\ncase \" $* \" in *' create '*/u1/*) read x <" << gate
+                           << " ;; esac\nexec /usr/bin/crun \"$@\"\n";
     fs::permissions(program, fs::perms{0755});
     settings.crun = program;
     settings.parallel_starts = 1;
