@@ -166,11 +166,10 @@ void pod_supervisor::step() {
 }
 
 /// Source: the kubelet's SyncPod: volumes first, so that a pod that waits for them has no sandbox and no
-/// address. Those that nothing is waited for are made beside the sandbox. One that an earlier daemon made is
-/// there, whatever the volumes do.
+/// address. One that an earlier daemon made is there, whatever the volumes do.
 bool pod_supervisor::sandbox_may_come() const {
   bool there = !memory_.sandbox_id.empty() && !memory_.pod_ip.empty();
-  return there || object_->as_pod().spec.volumes.empty() || volume_.made || volume_.on_their_way;
+  return there || object_->as_pod().spec.volumes.empty() || volume_.made;
 }
 
 /// Source: the kubelet's GetPodDNS; here once for a pod.

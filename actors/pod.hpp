@@ -113,7 +113,6 @@ private:
     bool awaiting = false;            ///< the follower was told and has not answered
     bool asking = false, changed = true;
     bool made = false;                         ///< all were there once
-    bool on_their_way = false;                 ///< all are being made, and none can keep the pod waiting
     bool removed = false;                      ///< all are gone
     std::map<std::string, uint64_t> made_from; ///< by volume: the signature of the wish that it was made by
     std::map<std::string, std::string> labels, annotations; ///< what the files were made from

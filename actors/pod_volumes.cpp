@@ -40,13 +40,6 @@ bool has_own_volumes(const pod_spec& spec) {
                      [&](auto& v) { return v.persistent_volume_claim ? grouped : !v.host_path; });
 }
 
-/// What is of the node may not be there, or hang.
-bool may_keep_waiting(const volume_plan& plan) {
-  return !plan.failures.empty() || std::any_of(plan.wishes.begin(), plan.wishes.end(), [](auto& wish) {
-    return wish.kind == volume_kind::host_path;
-  });
-}
-
 std::string mount_failure(const volume_place& failed) {
   if (failed.error.starts_with("error processing PVC"))
     return "Unable to attach or mount volumes: unmounted volumes=[" + failed.name
@@ -192,7 +185,6 @@ void pod_supervisor::set_wishes(volume_plan plan) {
     request.fs_group = security->fs_group.value_or(-1);
     request.on_root_mismatch = security->fs_group_change_policy == "OnRootMismatch";
   }
-  volume_.on_their_way = !may_keep_waiting(plan);
   std::map<std::string, uint64_t> asked;
   std::string names;
   for (auto& wish : plan.wishes) {
@@ -232,7 +224,6 @@ void pod_supervisor::await_volumes(const std::string& names) {
         "Unable to attach or mount volumes: unmounted volumes=[" + names
             + "], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition");
   volume_.changed = true;
-  volume_.on_their_way = false;
   step();
 }
 
@@ -263,7 +254,6 @@ void pod_supervisor::retry_volumes() {
                                   : std::min(delay * 2, ctx_->settings.mount_retry_max);
   volume_.changed = true;
   cancel(volume_.retry);
-  volume_.on_their_way = false;
   volume_.retry = after(delay, [this] {
     volume_.retry = 0;
     step();
