@@ -27,7 +27,7 @@ void serve_binding(const call_ptr& c) {
     return success();
   }
   bind_pod request{c->to.ns, c->to.name, metadata_text(binding, "uid"), node};
-  c->state->to_registry.call(std::move(request), [c, success](caf::expected<delete_result> result) {
+  ask_registry(c, std::move(request), [c, success](caf::expected<delete_result> result) {
     if (!result) return c->fail(result.error());
     success();
   });

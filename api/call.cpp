@@ -72,10 +72,29 @@ header_list call::headers() const {
   return out;
 }
 
+/// A stored object nests 200 deep at most; a list adds to that.
+constexpr size_t rendered_depth = 256;
+
+void guarded(const call_ptr& c, const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const std::exception& e) {
+    if (c->exchange->is_open()) c->fail(internal_error(e.what()));
+  }
+}
+
+void ask_registry(const call_ptr& c, registry_request request, gateway::answer done) {
+  c->state->to_registry.call(std::move(request),
+                             [c, done = std::move(done)](caf::expected<delete_result> result) {
+                               guarded(c, [&] { done(std::move(result)); });
+                             });
+}
+
 void call::answer(int status, std::string body, std::string_view content_type) {
   auto list = headers();
   if (form.yaml && content_type == "application/json") {
-    body = to_yaml(boost::json::parse(body));
+    // Made here of what is stored, which may nest deeper than the parser takes by itself.
+    body = to_yaml(boost::json::parse(body, {}, {.max_depth = rendered_depth}));
     content_type = "application/yaml";
   }
   if (body.size() >= gzip_from_bytes && takes_gzip(request().headers.get("Accept-Encoding")))

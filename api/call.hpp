@@ -95,6 +95,11 @@ public:
 
 using call_ptr = std::shared_ptr<call>;
 
+/// Runs a step of a request; an exception becomes its answer (500), and never ends the loop.
+void guarded(const call_ptr& c, const std::function<void()>& f);
+/// Asks the registry for a request; `done` is guarded.
+void ask_registry(const call_ptr& c, registry_request request, gateway::answer done);
+
 // -- what comes before the handlers: false when the refusal was sent (authorization.cpp)
 
 /// Whether c.user may do what the request asks for.

@@ -40,7 +40,7 @@ struct eviction {
 
 void remove(const std::shared_ptr<eviction>& e) {
   auto request = delete_request(e->options, e->key());
-  e->c->state->to_registry.call(std::move(request), [e](caf::expected<delete_result> result) {
+  ask_registry(e->c, std::move(request), [e](caf::expected<delete_result> result) {
     if (!result) return e->c->fail(result.error());
     e->c->answer(201, R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201})"
                       "\n");
@@ -73,7 +73,7 @@ void evict(const std::shared_ptr<eviction>& e) {
                      current->uid(),
                      current->resource_version(),
                      false};
-  c.state->to_registry.call(std::move(mark), [e](caf::expected<delete_result> result) {
+  ask_registry(e->c, std::move(mark), [e](caf::expected<delete_result> result) {
     if (!result && code_of(result.error()) == errc::conflict && --e->left > 0) return evict(e);
     if (!result) return e->c->fail(result.error());
     if (e->options.version) e->options.version = std::to_string(result->object->resource_version());

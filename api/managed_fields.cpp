@@ -221,6 +221,8 @@ json::value empty_document(const config::schema_type& type, const config::group_
   json::object out{{"kind", gvk.kind}, {"apiVersion", gvk.api_version()}};
   for (auto& member : type.by_json_name) {
     auto& field = *member.field;
+    // These are there in each object; an empty one of another name would say something.
+    if (field.name != "metadata" && field.name != "spec" && field.name != "status") continue;
     if (!field.object || field.shape != config::field_shape::single) continue;
     json::object part;
     for (auto& inner : field.object->by_json_name)

@@ -3,6 +3,7 @@
 #include "api/printers.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace podium::api {
 namespace {
@@ -41,6 +42,23 @@ media_range parse_range(std::string_view text) {
     if (equals != std::string_view::npos)
       out.parameters.emplace_back(trim(piece.substr(0, equals)), trim(piece.substr(equals + 1)));
   }
+  return out;
+}
+
+/// What a header accepts, best first. Source: RFC 9110, 12.5.1; a quality that is no number is 0.
+std::vector<media_range> accepted_ranges(std::string_view header) {
+  std::vector<std::pair<double, media_range>> found;
+  for (auto& item : split_list(header)) {
+    auto range = parse_range(item);
+    auto q = range.get("q");
+    double quality = q.empty() ? 1 : 0;
+    std::from_chars(q.data(), q.data() + q.size(), quality);
+    if (quality > 0) found.emplace_back(quality, std::move(range));
+  }
+  std::stable_sort(found.begin(), found.end(), [](auto& a, auto& b) { return a.first > b.first; });
+  std::vector<media_range> out;
+  for (auto& [quality, range] : found)
+    out.push_back(std::move(range));
   return out;
 }
 
@@ -123,10 +141,9 @@ std::optional<output> negotiate(const http_request& request, bool transforms) {
   auto include = request.query.get("includeObject").value_or("");
   if (include == "Object") out.include = row_object::object;
   if (include == "None") out.include = row_object::none;
-  auto accepted = split_list(request.headers.get("Accept"));
-  bool fits = accepted.empty();
-  for (auto& item : accepted) {
-    auto range = parse_range(item);
+  auto header = request.headers.get("Accept");
+  bool fits = split_list(header).empty();
+  for (auto& range : accepted_ranges(header)) {
     fits = fits || range.type == "application/vnd.kubernetes.protobuf";
     out.yaml = range.type == "application/yaml";
     if (!out.yaml && range.type != "application/json" && range.type != "*/*" && range.type != "application/*")
@@ -148,8 +165,7 @@ std::optional<output> negotiate(const http_request& request, bool transforms) {
 }
 
 discovery_form negotiate_discovery(std::string_view accept) {
-  for (auto& item : split_list(accept)) {
-    auto range = parse_range(item);
+  for (auto& range : accepted_ranges(accept)) {
     if (range.type != "application/json" && range.type != "*/*") continue;
     if (range.get("as").empty()) return {};
     if (range.get("g") != "apidiscovery.k8s.io" || range.get("as") != "APIGroupDiscoveryList") continue;

@@ -21,7 +21,7 @@ struct collection {
     auto& item = *self->items[self->next];
     if (auto f = unmet_precondition(self->c->res(), self->options, item)) return self->c->fail(*f);
     auto request = delete_request(self->options, item.key());
-    self->c->state->to_registry.call(std::move(request), [self](caf::expected<delete_result> result) {
+    ask_registry(self->c, std::move(request), [self](caf::expected<delete_result> result) {
       if (!result && code_of(result.error()) != errc::not_found) return self->c->fail(result.error());
       ++self->next;
       step(self);
@@ -45,15 +45,16 @@ void serve_delete(const call_ptr& c) {
   if (auto current = c->snapshot()->find(c->to.ns, c->to.name))
     if (auto f = unmet_precondition(c->res(), chosen, *current)) return c->fail(*f);
   auto request = delete_request(chosen, c->key());
-  c->state->to_registry.call(
-      std::move(request), [c, waited_for = chosen.orphans_refused](caf::expected<delete_result> result) {
-        if (!result) return c->fail(result.error());
-        auto& object = *result->object;
-        bool shows_object = !result->removed || c->res().stored_as == "pods";
-        // Who asked in the old way that dependents go, too, hears that it has only begun.
-        if (shows_object) return c->answer_object(waited_for && !result->removed ? 202 : 200, result->object);
-        c->answer(200, success_status(c->res(), object.key().name, object.uid()));
-      });
+  ask_registry(c, std::move(request),
+               [c, waited_for = chosen.orphans_refused](caf::expected<delete_result> result) {
+                 if (!result) return c->fail(result.error());
+                 auto& object = *result->object;
+                 bool shows_object = !result->removed || c->res().stored_as == "pods";
+                 // Who asked in the old way that dependents go, too, hears that it has only begun.
+                 if (shows_object)
+                   return c->answer_object(waited_for && !result->removed ? 202 : 200, result->object);
+                 c->answer(200, success_status(c->res(), object.key().name, object.uid()));
+               });
 }
 
 void serve_delete_collection(const call_ptr& c) {

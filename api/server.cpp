@@ -126,11 +126,7 @@ void handle(const std::shared_ptr<server_state>& state, std::shared_ptr<http_exc
   if (known.refused()) return c->fail(unauthorized());
   if (known.user) c->user = std::move(*known.user);
   if (!take_other_name(c)) return;
-  try {
-    dispatch(c);
-  } catch (const std::exception& e) {
-    if (c->exchange->is_open()) c->fail(internal_error(e.what()));
-  }
+  guarded(c, [&] { dispatch(c); });
 }
 
 /// Refuses what is not known before its body is read, and bounds the body by what the route can use.

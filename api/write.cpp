@@ -51,13 +51,12 @@ void update_work::attempt(const std::shared_ptr<update_work>& self, int left) {
                         v.uid,
                         current->resource_version(),
                         self->dry_run};
-  c->state->to_registry.call(std::move(request),
-                             [self, pinned = v.pinned, left](caf::expected<delete_result> result) {
-                               if (result) return self->c->answer_object(200, result->object);
-                               if (code_of(result.error()) == errc::conflict && !pinned && left > 1)
-                                 return next_step(self->c, [&] { attempt(self, left - 1); });
-                               self->c->fail(result.error());
-                             });
+  ask_registry(c, std::move(request), [self, pinned = v.pinned, left](caf::expected<delete_result> result) {
+    if (result) return self->c->answer_object(200, result->object);
+    if (code_of(result.error()) == errc::conflict && !pinned && left > 1)
+      return next_step(self->c, [&] { attempt(self, left - 1); });
+    self->c->fail(result.error());
+  });
 }
 
 /// What a PUT makes of the current version.
@@ -221,11 +220,15 @@ std::optional<failure> check_update(const call& c, update_part part, const json:
     object["status"] = *status;
   else
     object.erase("status");
-  // What holds a namespace is taken away by its finalize subresource alone.
-  if (gvk.kind == "Namespace" && !c.to.sub)
-    if (auto* spec = before.as_object().if_contains("spec")) object["spec"] = *spec;
   // An empty list of finalizers is what the finalize subresource is for.
   if (!c.to.sub || c.to.sub->kind != subresource_kind::finalize) config::apply_defaults(gvk, after);
+  // What holds a namespace is taken away by that subresource alone, and comes back by no default.
+  if (gvk.kind == "Namespace" && !c.to.sub) {
+    if (auto* spec = before.as_object().if_contains("spec"))
+      object["spec"] = *spec;
+    else
+      object.erase("spec");
+  }
   auto odd = take_unreadable_managers(object, before);
   auto causes = config::validate_update(gvk, before, after);
   if (!odd.is_null()) metadata_of(object)["managedFields"] = std::move(odd);
@@ -252,11 +255,7 @@ void in_turn(const call_ptr& c, std::function<void(write_turns::turn)> f) {
 
 void next_step(const call_ptr& c, const std::function<void()>& f) {
   if (!c->exchange->is_open()) return; // who has waited has gone
-  try {
-    f();
-  } catch (const std::exception& e) {
-    if (c->exchange->is_open()) c->fail(internal_error(e.what()));
-  }
+  guarded(c, f);
 }
 
 std::optional<failure> check_create(const call& c, json::value& document) {
@@ -288,7 +287,7 @@ static void store_new(const call_ptr& c, json::value document, bool dry_run) {
   create_object request{{std::string{c->res().stored_as}, c->to.ns, name},
                         make_document(stored_form(c->res(), std::move(document))),
                         dry_run};
-  c->state->to_registry.call(std::move(request), [c, name](caf::expected<delete_result> result) {
+  ask_registry(c, std::move(request), [c, name](caf::expected<delete_result> result) {
     if (result) return c->answer_object(201, result->object);
     c->fail(result.error(), name);
   });

@@ -147,7 +147,7 @@ void apply_work::create(const std::shared_ptr<apply_work>& self, json::value doc
   auto& c = self->c;
   create_object request{c->key(), make_document(stored_form(c->res(), std::move(document))),
                         self->options.dry_run};
-  c->state->to_registry.call(std::move(request), [self, left](caf::expected<delete_result> result) {
+  ask_registry(c, std::move(request), [self, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(201, result->object);
     if (code_of(result.error()) == errc::already_exists && left > 1)
       return next_step(self->c, [&] { attempt(self, left - 1); });
@@ -165,7 +165,7 @@ void apply_work::update(const std::shared_ptr<apply_work>& self, const object& c
                         current.resource_version(),
                         self->options.dry_run};
   bool pinned = !metadata_text(self->configuration.get_object(), "resourceVersion").empty();
-  c->state->to_registry.call(std::move(request), [self, pinned, left](caf::expected<delete_result> result) {
+  ask_registry(c, std::move(request), [self, pinned, left](caf::expected<delete_result> result) {
     if (result) return self->c->answer_object(200, result->object);
     auto again = code_of(result.error()) == errc::conflict || code_of(result.error()) == errc::not_found;
     if (again && !pinned && left > 1) return next_step(self->c, [&] { attempt(self, left - 1); });

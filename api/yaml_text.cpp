@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <vector>
 
 namespace podium::api {
@@ -33,10 +34,53 @@ bool is_plain(std::string_view text) {
   });
 }
 
+/// What JSON lets stand as it is, and YAML does not: no character of a text, or the end of a line.
+struct forbidden_range {
+  std::string_view first, last; ///< UTF-8, of one length
+};
+constexpr std::array forbidden_ranges{
+    forbidden_range{"\x7f", "\x7f"}, forbidden_range{"\xc2\x80", "\xc2\x9f"},
+    forbidden_range{"\xe2\x80\xa8", "\xe2\x80\xa9"}, forbidden_range{"\xef\xbb\xbf", "\xef\xbb\xbf"},
+    forbidden_range{"\xef\xbf\xbe", "\xef\xbf\xbf"}};
+
+/// The bytes that the character at the beginning of `text` has if it is one of them; 0: it is none.
+size_t forbidden_bytes(std::string_view text) {
+  for (auto& range : forbidden_ranges) {
+    auto here = text.substr(0, range.first.size());
+    if (here.size() == range.first.size() && here >= range.first && here <= range.last) return here.size();
+  }
+  return 0;
+}
+
+unsigned code_point(std::string_view utf8) {
+  auto at = [&](size_t i) { return static_cast<unsigned char>(utf8[i]); };
+  if (utf8.size() == 1) return at(0);
+  if (utf8.size() == 2) return (at(0) & 0x1fu) << 6 | (at(1) & 0x3fu);
+  return (at(0) & 0x0fu) << 12 | (at(1) & 0x3fu) << 6 | (at(2) & 0x3fu);
+}
+
+/// In quotes, as JSON writes it, which YAML reads the same.
+std::string quoted(const json::string& text) {
+  std::string out;
+  auto plain = json::serialize(text);
+  for (std::string_view rest = plain; !rest.empty();) {
+    auto bytes = forbidden_bytes(rest);
+    if (bytes != 0) {
+      std::array<char, 8> escape{};
+      std::snprintf(escape.data(), escape.size(), "\\u%04x", code_point(rest.substr(0, bytes)));
+      out += escape.data();
+    } else {
+      out += rest.front();
+    }
+    rest.remove_prefix(std::max<size_t>(bytes, 1));
+  }
+  return out;
+}
+
 std::string scalar(const json::value& value) {
   auto* text = value.if_string();
-  // JSON's strings and numbers are YAML's, too.
-  return text && is_plain(*text) ? std::string(*text) : json::serialize(value);
+  if (!text) return json::serialize(value);
+  return is_plain(*text) ? std::string(*text) : quoted(*text);
 }
 
 class writer {

@@ -3,6 +3,8 @@
 #include "core/error.hpp"
 #include "runtime/image/digest.hpp"
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -124,6 +126,14 @@ bool take_errno(const json::object& from, std::string_view name, std::string_vie
   auto* text = from.if_contains(name);
   if (!text || to.contains(number)) return true;
   if (!text->is_string()) return false;
+  // The C library knows one name of each number.
+  constexpr std::array<std::pair<std::string_view, int>, 3> aliases{
+      {{"EWOULDBLOCK", EWOULDBLOCK}, {"ENOTSUP", ENOTSUP}, {"EDEADLOCK", EDEADLOCK}}};
+  for (auto& [alias, code] : aliases)
+    if (text->get_string() == alias) {
+      to[number] = code;
+      return true;
+    }
   for (int code = 1; code <= most; ++code)
     if (auto* known = ::strerrorname_np(code); known && text->get_string() == known) {
       to[number] = code;

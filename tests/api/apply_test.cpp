@@ -70,6 +70,23 @@ BOOST_AUTO_TEST_CASE(yaml_is_taken) {
       != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(only_what_is_applied_is_there) {
+  auto made = send("PATCH", "/apis/events.k8s.io/v1/namespaces/default/events/e?fieldManager=m",
+                   R"({"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e"},"reason":"Seen",
+                       "type":"Normal","action":"Look","eventTime":"2026-01-02T03:04:05.000000Z",
+                       "reportingController":"example.com/c","reportingInstance":"c-1",
+                       "regarding":{"kind":"Pod","namespace":"default","name":"p"}})",
+                   {{"Content-Type", apply_type}});
+  BOOST_TEST(made.status == 201, made.body);
+  auto core = send("PATCH", "/api/v1/namespaces/default/events/f?fieldManager=m",
+                   R"({"apiVersion":"v1","kind":"Event","metadata":{"name":"f"},"reason":"Seen",
+                       "involvedObject":{"kind":"Pod","namespace":"default","name":"p"}})",
+                   {{"Content-Type", apply_type}});
+  BOOST_TEST(core.status == 201, core.body);
+  for (auto* part : {"/series", "/related"})
+    BOOST_TEST(core.at(part) == "", core.body);
+}
+
 BOOST_AUTO_TEST_CASE(conflicts_are_told_and_forced) {
   BOOST_REQUIRE(send("POST", pods + "?fieldManager=kubectl-create", pod_text("p", R"({"a":"1","b":"1"})"),
                      {{"Content-Type", "application/json"}})

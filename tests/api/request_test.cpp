@@ -256,6 +256,12 @@ BOOST_AUTO_TEST_CASE(a_namespaces_finalizers_are_set_by_their_subresource) {
   BOOST_TEST(get(path).at("/spec/finalizers") == R"(["e2e.example.com/x"])");
   BOOST_TEST(finalize("[]").status == 200);
   BOOST_TEST(get(path).status == 404);
+  // Once gone they come back by no other write.
+  post("/api/v1/namespaces", R"({"metadata":{"name":"team"}})");
+  BOOST_TEST(finalize("[]").status == 200);
+  auto named = patch(path, "merge-patch", R"({"metadata":{"labels":{"a":"b"}}})");
+  BOOST_TEST(named.at("/metadata/labels/a") == "b");
+  BOOST_TEST(named.at("/spec/finalizers/0") == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_no_client_wants_is_not_acceptable) {

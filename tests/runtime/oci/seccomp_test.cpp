@@ -77,12 +77,14 @@ BOOST_AUTO_TEST_CASE(what_the_runtime_needs_is_kept) {
 
 BOOST_AUTO_TEST_CASE(errors_by_name) {
   auto made = oci_seccomp(json::parse(R"({"defaultAction":"SCMP_ACT_ERRNO","defaultErrno":"ENOSYS",
-      "syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","errno":"EACCES"}]})"),
+      "syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","errno":"EACCES"},
+                  {"names":["b"],"action":"SCMP_ACT_ERRNO","errno":"ENOTSUP"}]})"),
                           {}, "amd64", {6, 1});
   BOOST_REQUIRE(made);
   BOOST_TEST(*made
              == json::parse(R"({"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,
-      "syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","errnoRet":13}]})")
+      "syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","errnoRet":13},
+                  {"names":["b"],"action":"SCMP_ACT_ERRNO","errnoRet":95}]})")
                     .as_object());
 }
 
