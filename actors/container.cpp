@@ -89,6 +89,7 @@ void container::take_goal(const container_goal& goal) {
   }
   if (goal_.wish == container_wish::stop) {
     // Nobody waits for an image, or for the next try of a start, that is not wanted any more.
+    if (fetching_) this->send(puller_, forget_images{});
     if (fetching_ || retrying_) begin(), busy_ = fetching_ = false;
     kill_for("termination", "Stopping container " + name_, goal_.cause, goal_.grace_seconds);
   } else {

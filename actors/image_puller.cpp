@@ -69,13 +69,14 @@ void image_puller::ended() {
 
 image_puller::behavior_type image_puller::handlers() {
   return {[this](const ensure_image& request) {
-    auto who = caf::actor_cast<caf::actor_addr>(this->current_sender()); // the promise takes it away
-    auto answer_later = this->make_response_promise<image_info>();
-    auto question = ++last_question_;
-    open_.emplace(question, image_puller::question{answer_later, std::move(who)});
-    ensure(request, question);
-    return answer_later;
-  }};
+            auto who = caf::actor_cast<caf::actor_addr>(this->current_sender()); // the promise takes it away
+            auto answer_later = this->make_response_promise<image_info>();
+            auto question = ++last_question_;
+            open_.emplace(question, image_puller::question{answer_later, std::move(who)});
+            ensure(request, question);
+            return answer_later;
+          },
+          [this](const forget_images&) { gone(caf::actor_cast<caf::actor_addr>(this->current_sender())); }};
 }
 
 void image_puller::answer(uint64_t question, caf::expected<image_info> result) {
@@ -209,8 +210,11 @@ void image_puller::watch_progress(const std::string& image, uint64_t number, nan
 
 void image_puller::gone(const caf::actor_addr& who) {
   for (auto& [image, pulls] : pulls_)
-    if (auto& asker = pulls.front().asker; asker && asker.address() == who) return begin(std::string{image});
+    if (auto& asker = pulls.front().asker; asker && asker.address() == who)
+      return pulls.front().waiters.empty() ? next_pull(std::string{image}) : begin(std::string{image});
   drop([&](const waiter& w) { return w.who == who; });
+  // What was not looked up yet has no place to wait at.
+  std::erase_if(open_, [&](auto& asked) { return asked.second.who == who; });
 }
 
 void image_puller::drop(const std::function<bool(const waiter&)>& who) {

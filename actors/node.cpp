@@ -38,6 +38,7 @@ node_agent::behavior_type node_agent::handlers() {
   return {[this](const pod_report& report) { take_report(report); },
           [this](const follow_objects& wish) { return this->delegate(follower_, wish); },
           [this](const ensure_image& request) { return this->delegate(puller_, request); },
+          [this](const forget_images& request) { return this->delegate(puller_, request); },
           [this](const collect_images& now) {
             if (collector_) this->send(collector_, now);
           },
@@ -130,7 +131,7 @@ void node_agent::load_records() {
           m.pod_ip.clear();
         }
         for (auto& s : records.sandboxes) {
-          memories_[s.pod_uid].pod_ip = s.info.lost.empty() ? s.info.ip : std::string{};
+          memories_[s.pod_uid].pod_ip = s.info.lost.empty() ? address_of(s.info, ctx_.machine) : "";
           orphans_.insert(s.pod_uid);
         }
         list_pods();

@@ -106,7 +106,6 @@ private:
   uint64_t last_waiter_ = 0;
   std::vector<container_image> images_;
   std::map<std::string, std::string> labels_; ///< the node object's, as far as they are known
-  quantity_map extended_;                     ///< resources of the node that others gave it
   node_status last_status_;
   clock_time last_report_{};
   bool up_ = false;

@@ -115,8 +115,9 @@ void node_agent::judge_claims(const std::string& uid) {
       [later](const caf::error&) { later(); }, list_objects{"persistentvolumeclaims", e.object->key().ns});
 }
 
+/// Of pods that only the runtime knows nobody can tell which claims they use.
 bool node_agent::in_use(const object& claim, const std::string& but) const {
-  return std::any_of(pods_.begin(), pods_.end(), [&](auto& other) {
+  return !orphans_.empty() || std::any_of(pods_.begin(), pods_.end(), [&](auto& other) {
     auto& [uid, e] = other;
     return uid != but && e.actor && !e.terminated && e.object->key().ns == claim.key().ns
            && uses_claim(e.object->as_pod(), claim.key().name);

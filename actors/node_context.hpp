@@ -30,6 +30,11 @@ inline std::string internal_ip_of(const machine_facts& machine) {
   return {};
 }
 
+/// A pod's address in its sandbox: the node's own where they share the network.
+inline std::string address_of(const sandbox_info& sandbox, const machine_facts& machine) {
+  return sandbox.ip.empty() ? internal_ip_of(machine) : sandbox.ip;
+}
+
 /// The event `reason` about a pod, or about one of its containers.
 inline record_event pod_event(const node_context& ctx, const object& pod, const std::string& container,
                               std::string type, std::string reason, std::string message) {

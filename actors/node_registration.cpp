@@ -17,6 +17,14 @@ condition node_condition(const char* type, bool value, const char* reason, const
   return c;
 }
 
+/// Those that are no business of the kubelet's. Source: IsExtendedResourceName.
+quantity_map extended_resources(const quantity_map& amounts) {
+  quantity_map out;
+  for (auto& [name, amount] : amounts)
+    if (name.find('/') != std::string::npos) out.emplace(name, amount);
+  return out;
+}
+
 /// The status without the times that change by themselves.
 std::string essence(node_status status) {
   for (auto& c : status.conditions)
@@ -31,8 +39,6 @@ node_status node_agent::make_status() const {
   auto& m = ctx_.machine;
   s.capacity = m.capacity;
   s.allocatable = m.allocatable;
-  s.capacity.insert(extended_.begin(), extended_.end());
-  s.allocatable.insert(extended_.begin(), extended_.end());
   s.addresses = m.addresses;
   s.node_info = m.info;
   s.images = images_;
@@ -73,16 +79,14 @@ void node_agent::follow_own_node() {
       });
 }
 
-/// Others may give the node resources of their own: they stay, and all of each can be had. Source: the
-/// kubelet's status of extended resources.
+/// Resources that others give the node are kept by every write of its status (registry_rules), which also
+/// makes all of each allocatable: one that is not yet calls for a write, and no write calls for another.
 void node_agent::see_own_node(const object& node) {
   labels_ = node.meta().labels;
-  quantity_map theirs;
-  for (auto& [name, amount] : node.as_node().status.capacity)
-    if (name.find('/') != std::string::npos) theirs.emplace(name, amount);
-  if (theirs == extended_) return;
-  extended_ = std::move(theirs);
-  if (last_report_ != clock_time{}) update_status();
+  auto& status = node.as_node().status;
+  if (extended_resources(status.capacity) == extended_resources(status.allocatable)) return;
+  last_report_ = {};
+  update_status();
 }
 
 void node_agent::register_node() {

@@ -206,10 +206,7 @@ void pod_supervisor::sandbox_made(const sandbox_info& info) {
   has_sandbox_ = true;
   bool another = !memory_.sandbox_id.empty() && memory_.sandbox_id != info.id;
   memory_.sandbox_id = info.id;
-  memory_.pod_ip = info.ip;
-  if (object_->as_pod().spec.host_network)
-    for (auto& a : ctx_->machine.addresses)
-      if (a.type == "InternalIP") memory_.pod_ip = a.address;
+  memory_.pod_ip = address_of(info, ctx_->machine);
   last_ip_ = memory_.pod_ip;
   if (another && !begin_in_new_sandbox(object_->as_pod().spec, memory_)) terminate("the sandbox was lost");
   watch_sandbox();

@@ -265,6 +265,22 @@ verdict updated(const object& stored, const update_object& request) {
   return written_or_gone(stored.key(), before, std::move(after));
 }
 
+// Resources with a "/" in their name are given to a node by others: its own writes leave them, and all of
+// each can be had. Source: the kubelet's status of extended resources.
+static void keep_extended_resources(const json::value& before, json::object& status) {
+  auto is_theirs = [](auto& member) { return member.key().find('/') != std::string_view::npos; };
+  auto* had = find(before, {"status", "capacity"});
+  for (auto* list : {"capacity", "allocatable"}) {
+    if (!had && !status.contains(list)) continue;
+    auto& amounts = child(status, list);
+    for (auto* i = amounts.begin(); i != amounts.end();)
+      i = is_theirs(*i) ? amounts.erase(i) : i + 1;
+    if (!had || !had->is_object()) continue;
+    for (auto& member : had->get_object())
+      if (is_theirs(member)) amounts[member.key()] = member.value();
+  }
+}
+
 verdict status_put(const object& stored, const put_status& request) {
   if (!request.uid.empty() && request.uid != stored.uid()) return update_precondition(stored, request.uid, 0);
   auto before = stored.document();
@@ -278,6 +294,7 @@ verdict status_put(const object& stored, const put_status& request) {
   else
     status["conditions"] = std::move(merged);
   if (stored.key().resource == "pods") keep_pod_facts(before, after);
+  if (stored.key().resource == "nodes") keep_extended_resources(before, status);
   return unless_same(before, std::move(after));
 }
 

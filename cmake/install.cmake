@@ -21,7 +21,7 @@ foreach(floor core messages config actors runtime api podium)
 endforeach()
 install(EXPORT podium_targets FILE podiumTargets.cmake NAMESPACE podium:: DESTINATION "${podium_package_dir}")
 configure_package_config_file(cmake/podiumConfig.cmake.in "${CMAKE_CURRENT_BINARY_DIR}/podiumConfig.cmake"
-  INSTALL_DESTINATION "${podium_package_dir}")
+  INSTALL_DESTINATION "${podium_package_dir}" PATH_VARS CMAKE_INSTALL_BINDIR)
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/podiumConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/podiumConfig.cmake" "${CMAKE_CURRENT_BINARY_DIR}/podiumConfigVersion.cmake"
   cmake/FindCAF.cmake cmake/FindWslay.cmake DESTINATION "${podium_package_dir}")

@@ -83,7 +83,8 @@ BOOST_DESCRIBE_STRUCT(await_removals, (), ())
 // ---------------------------------------------------------------------------------------------------------
 
 /// One pull per image at a time, by policy.
-using image_puller_actor = caf::typed_actor<caf::replies_to<ensure_image>::with<image_info>>;
+using image_puller_actor =
+    caf::typed_actor<caf::replies_to<ensure_image>::with<image_info>, caf::reacts_to<forget_images>>;
 
 /// Looks at once whether the images' disk is too full, and not only when the period is over.
 struct collect_images {};
@@ -97,7 +98,7 @@ using image_collector_actor = caf::typed_actor<caf::reacts_to<collect_images>>;
 using node_actor =
     caf::typed_actor<caf::reacts_to<pod_report>, caf::reacts_to<follow_objects>,
                      caf::reacts_to<collect_images>, caf::replies_to<ensure_image>::with<image_info>,
-                     caf::replies_to<get_node_stats>::with<node_stats>,
+                     caf::reacts_to<forget_images>, caf::replies_to<get_node_stats>::with<node_stats>,
                      caf::replies_to<await_removals>::with<ack>>;
 
 /// One pod: sync, terminating, terminated.

@@ -207,4 +207,8 @@ struct ensure_image {
 };
 BOOST_DESCRIBE_STRUCT(ensure_image, (), (pod, container, image, policy, logins))
 
+/// The sender wants none of the images that it asked for any more, and no answer.
+struct forget_images {};
+BOOST_DESCRIBE_STRUCT(forget_images, (), ())
+
 } // namespace podium

@@ -1,10 +1,14 @@
 #include "podium/daemon.hpp"
 
+#include "api/resources.hpp"
+#include "config/manifest.hpp"
 #include "core/error.hpp"
 #include "messages/pod.hpp"
 #include "podium/ending.hpp"
 #include "podium/follow.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 namespace podium {
@@ -17,6 +21,26 @@ constexpr std::chrono::seconds output_limit{2};
 int fail(const std::string& message) {
   std::cerr << "podium: " << message << std::endl;
   return 1;
+}
+
+/// "pod/web", "lease.coordination.k8s.io/x": as kubectl says it.
+std::string shown_name(const object_key& key) {
+  auto plural = key.resource.substr(0, key.resource.find('.'));
+  auto rows = api::all_resources();
+  auto row = std::find_if(rows.begin(), rows.end(), [&](auto& r) { return r.qualified() == key.resource; });
+  auto kind = row == rows.end() ? plural : std::string{row->singular};
+  return kind + key.resource.substr(plural.size()) + "/" + key.name;
+}
+
+/// Mistakes are told before anything is started. What can be read only once is left for its turn.
+caf::error judge_files(const std::vector<std::string>& files) {
+  for (auto& file : files) {
+    std::error_code ec;
+    auto type = std::filesystem::status(file, ec).type();
+    if (type == std::filesystem::file_type::fifo || type == std::filesystem::file_type::character) continue;
+    if (auto read = config::load_manifests(file); !read) return read.error();
+  }
+  return {};
 }
 
 /// Applies the manifests; what is done is added to `applied`. On an error nothing of them is left behind, but
@@ -32,7 +56,7 @@ caf::error apply_all(engine& daemon, const daemon_options& options, const ending
       return made.error();
     }
     for (auto& key : *made) {
-      out.add(key.resource + "/" + key.name + " created");
+      out.add(shown_name(key) + " created");
       applied.push_back(key);
     }
   }
@@ -73,6 +97,7 @@ int finish(engine& daemon, end_cause cause, const std::vector<object_key>& appli
 } // namespace
 
 int run_daemon(const daemon_options& options) {
+  if (auto wrong = judge_files(options.manifests)) return fail(message_of(wrong));
   ending end;
   auto daemon = engine::start(options.settings, end.stop());
   if (!daemon) return code_of(daemon.error()) == errc::cancelled ? 0 : fail(message_of(daemon.error()));

@@ -24,7 +24,9 @@ caf::error make_private(const fs::path& dir) {
   std::error_code ec;
   fs::create_directories(dir, ec);
   if (!ec) fs::permissions(dir, fs::perms::owner_all, ec);
-  return ec ? make_error(errc::io, "cannot make " + dir.string() + ": " + ec.message()) : caf::error{};
+  if (!ec) return {};
+  std::string hint = ::geteuid() == 0 ? "" : " (podium needs root)";
+  return make_error(errc::io, "cannot make " + dir.string() + ": " + ec.message() + hint);
 }
 
 std::string base64(const std::string& text) {

@@ -1,4 +1,5 @@
 // The podium command: up (the daemon), down, user, settings, check, version.
+#include "actors/admission.hpp"
 #include "config/manifest.hpp"
 #include "core/error.hpp"
 #include "podium/daemon.hpp"
@@ -110,14 +111,34 @@ int user(const options& o) {
   return 0;
 }
 
+std::string name_of(const config::manifest& manifest) {
+  boost::system::error_code ec;
+  auto* name = manifest.object.find_pointer("/metadata/name", ec);
+  return name && name->is_string() ? std::string{name->get_string()} : std::string{};
+}
+
+/// What a valid pod asks for and will not get here; empty: nothing.
+std::string refusal_of(const config::manifest& manifest) {
+  if (manifest.gvk.kind != "Pod") return {};
+  auto* spec = manifest.object.as_object().if_contains("spec");
+  auto* wanted = spec && spec->is_object() ? spec->get_object().if_contains("runtimeClassName") : nullptr;
+  if (wanted && wanted->is_string())
+    return "it will be forbidden: RuntimeClass \"" + std::string{wanted->get_string()} + "\" not found";
+  auto fault = unsupported_feature(manifest.object);
+  return fault ? "the node will reject it with reason " + fault.reason + ": " + fault.message : std::string{};
+}
+
 int check(const options& o) {
   int code = 0;
   for (auto& file : o.manifests) {
     auto read = config::load_manifests(file);
     if (read) {
-      for (auto& manifest : *read)
+      for (auto& manifest : *read) {
         for (auto& text : manifest.warnings)
           std::cerr << text << "\n";
+        if (auto why = refusal_of(manifest); !why.empty())
+          std::cerr << file << ": warning: Pod " << name_of(manifest) << ": " << why << "\n";
+      }
       std::cout << file << ": " << read->size() << " object" << (read->size() == 1 ? "" : "s") << " valid\n";
       continue;
     }

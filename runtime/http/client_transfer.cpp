@@ -179,9 +179,9 @@ caf::expected<http_reply> transfer::result(CURLcode code) {
     if (late) why = "no answer within " + std::to_string(fetch.timeout.count()) + " milliseconds";
     long os = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os);
-    // A name that nobody knows leaves the number of something else.
-    if (os && !late && code != CURLE_COULDNT_RESOLVE_HOST)
-      why += std::string{" ("} + std::strerror(static_cast<int>(os)) + ")";
+    // These leave the number of something else.
+    bool other = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_GOT_NOTHING;
+    if (os && !late && !other) why += std::string{" ("} + std::strerror(static_cast<int>(os)) + ")";
     if (fetch.http2 && !peer_has_spoken_) return make_error(errc::unavailable, what + why);
     auto err = make_error(late ? errc::timeout : errc::io, what + why);
     if (!fetch.keep_broken_body || !in_body_) return err;

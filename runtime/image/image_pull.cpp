@@ -64,7 +64,8 @@ std::optional<pull_progress> image_pull::progress() const {
 }
 
 void image_pull::try_source() {
-  if (given_up_ || next_source_ == sources_.size()) return finish(failure());
+  // Who waited while it was unpacked may have gone: another try is made for nobody.
+  if (given_up_ || waiting_.empty() || next_source_ == sources_.size()) return finish(failure());
   if (!is_layout(source())) {
     fitting_ = fitting_logins(logins_, name_at(source(), reference_));
     return take_place(source().location, {});

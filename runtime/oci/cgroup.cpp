@@ -63,7 +63,7 @@ caf::expected<cgroup_tree> cgroup_tree::detect(const std::string& root) {
   tree.root_ = root;
   if (filesystem_of(root) == cgroup2_magic) {
     tree.kind_ = layout::v2;
-    tree.hierarchies_ = {root};
+    tree.hierarchies_ = tree.made_in_ = {root};
     return tree;
   }
   std::error_code ec;
@@ -75,6 +75,9 @@ caf::expected<cgroup_tree> cgroup_tree::detect(const std::string& root) {
   std::sort(tree.hierarchies_.begin(), tree.hierarchies_.end());
   bool unified = filesystem_of(root + "/unified") == cgroup2_magic;
   tree.kind_ = unified ? layout::hybrid : layout::v1;
+  tree.made_in_ = tree.hierarchies_;
+  // runc makes its containers' cgroups there, too, though no controller is.
+  if (unified) tree.made_in_.push_back(root + "/unified");
   return tree;
 }
 
@@ -220,7 +223,7 @@ caf::error cgroup_tree::remove(const std::string& path) const {
   int failed = 0;
   for (int round = 0; round < 200; ++round) {
     failed = 0;
-    for (auto& base : hierarchies_) {
+    for (auto& base : made_in_) {
       std::vector<std::string> directories{base + path};
       std::error_code ec;
       for (auto& entry : fs::recursive_directory_iterator(base + path, ec))

@@ -59,6 +59,7 @@ private:
   layout kind_ = layout::v2;
   std::string root_;
   std::vector<std::string> hierarchies_; ///< directories, each the root of one hierarchy
+  std::vector<std::string> made_in_;     ///< those, and where a runtime may have made a cgroup by itself
 };
 
 } // namespace podium

@@ -28,8 +28,8 @@ std::vector<std::string> exec_arguments(const oci_runtime_program& program,
   return argv;
 }
 
-caf::expected<unique_fd> make_process_file(const std::string& bundle, const std::vector<std::string>& command,
-                                           bool tty) {
+caf::expected<exec_process> make_exec_process(const std::string& bundle,
+                                              const std::vector<std::string>& command, bool tty) {
   boost::system::error_code ec;
   auto config = boost::json::parse(read_small_file(bundle + "/config.json", max_config_bytes), ec);
   auto* object = ec ? nullptr : config.if_object();
@@ -50,7 +50,10 @@ caf::expected<unique_fd> make_process_file(const std::string& bundle, const std:
   unique_fd file{::memfd_create("exec-process", MFD_CLOEXEC)};
   if (!file || ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
     return errno_error("memfd_create", errno);
-  return file;
+  exec_process out{std::move(file), {}};
+  if (auto* score = process.if_contains("oomScoreAdj"); score && score->is_int64())
+    out.oom_score_adj = static_cast<int>(score->get_int64());
+  return out;
 }
 
 std::vector<std::string> exec_environment() {

@@ -3,6 +3,7 @@
 #include "runtime/oci/oci_settings.hpp"
 #include "runtime/process/unique_fd.hpp"
 #include <caf/expected.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,15 @@ std::vector<std::string> exec_arguments(const oci_runtime_program& program,
                                         const std::string& state_directory, const std::string& container_id,
                                         const exec_options& options);
 
-/// A file in memory with the process to run, for exec_process_fd: the container's own with another command,
-/// so that it has its user, groups, capabilities, environment and directory (without such a file the runtime
-/// takes root). `bundle` is the container's directory. Errors: errc::not_found, errc::io.
-caf::expected<unique_fd> make_process_file(const std::string& bundle, const std::vector<std::string>& command,
-                                           bool tty);
+/// What the runtime is to run: the container's own process with another command.
+struct exec_process {
+  unique_fd file;                   ///< in memory, for exec_process_fd
+  std::optional<int> oom_score_adj; ///< of the container; the runtime itself must have it to pass it on
+};
+/// With the container's user, groups, capabilities, environment and directory (without such a file the
+/// runtime takes root). `bundle` is the container's directory. Errors: errc::not_found, errc::io.
+caf::expected<exec_process> make_exec_process(const std::string& bundle,
+                                              const std::vector<std::string>& command, bool tty);
 
 /// What the runtime itself needs; the command gets its container's environment.
 std::vector<std::string> exec_environment();

@@ -109,9 +109,10 @@ caf::error exec_stream::start(const exec_stream_request& request) {
   exec_options options;
   options.tty = request.tty;
   process.env = exec_environment();
-  auto what = make_process_file(container_.directory, request.command, request.tty);
+  auto what = make_exec_process(container_.directory, request.command, request.tty);
   if (!what) return what.error();
-  process.fds = {{errors_.get(), exec_error_fd}, {what->get(), exec_process_fd}};
+  process.fds = {{errors_.get(), exec_error_fd}, {what->file.get(), exec_process_fd}};
+  process.oom_score_adj = what->oom_score_adj;
   std::pair<unique_fd, unique_fd> in, out, err;
   auto pipe_into = [](std::pair<unique_fd, unique_fd>& ends) {
     auto p = make_pipe();

@@ -272,8 +272,9 @@ caf::expected<instance_file> prepare_instance(const oci_settings& settings, cons
     strip_instance(settings, instance);
     return failed;
   }
-  if (auto failed = replace_file(paths.config, boost::json::serialize(*spec), 0600)) return failed;
-  if (auto failed = save_instance(settings, instance)) return failed;
+  failed = replace_file(paths.config, boost::json::serialize(*spec), 0600);
+  if (!failed) failed = save_instance(settings, instance);
+  if (failed) return failed;
   return instance;
 }
 

@@ -31,14 +31,15 @@ void oci_runtime::ask(const exec_sync& request, answer<exec_result> done) {
   auto error_file = make_error_file();
   if (!error_file) return done(error_file.error());
   auto process =
-      make_process_file(paths_of(impl_->settings, c->file.key, c->file.id).directory, request.command, false);
+      make_exec_process(paths_of(impl_->settings, c->file.key, c->file.id).directory, request.command, false);
   if (!process) return done(process.error());
   auto errors = std::make_shared<unique_fd>(std::move(*error_file));
   command what;
   what.process.argv =
       exec_arguments(impl_->program, runtime_state_directory(impl_->settings), c->file.id, {});
   what.process.env = exec_environment();
-  what.process.fds = {{errors->get(), exec_error_fd}, {process->get(), exec_process_fd}};
+  what.process.fds = {{errors->get(), exec_error_fd}, {process->file.get(), exec_process_fd}};
+  what.process.oom_score_adj = process->oom_score_adj;
   what.timeout = request.timeout;
   what.output_limit_bytes = kept_output_bytes;
   what.suspects = [self = impl_, cgroup = paths_of(impl_->settings, c->file.key, c->file.id).cgroup] {

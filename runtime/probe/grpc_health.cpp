@@ -244,7 +244,7 @@ probe_outcome judge_grpc_error(const caf::error& err, const std::string& address
   switch (code_of(err)) {
   case errc::unavailable:
     return failure("timeout: failed to connect service \"" + address + "\" within " + to_go_duration(timeout)
-                   + ": context deadline exceeded: " + text);
+                   + ": context deadline exceeded");
   case errc::timeout:
     return failed_call({deadline_exceeded, {}}, timeout);
   case errc::too_large:

@@ -197,6 +197,17 @@ BOOST_AUTO_TEST_CASE(a_claim_of_one_pod_at_a_time_is_waited_for) {
   auto ended = [&] { return w.times(sim_event_kind::exited, "c").size() == 1u; };
   BOOST_TEST(w.wait(ended, 60s));
   BOOST_TEST(w.wait([&] { return w.phase("new") == "Running"; }, 10s));
+  // Also one that went while no daemon looked.
+  w.create(user("third"));
+  w.sim.run_for(5s);
+  w.sim.kill(w.node);
+  w.remove("new", 0);
+  w.start_node();
+  BOOST_TEST(w.wait([&] { return w.phase("third") == "Running"; }, 60s));
+  auto starts = w.times(sim_event_kind::started, "c"), exits = w.times(sim_event_kind::exited, "c");
+  BOOST_REQUIRE(starts.size() == 3u);
+  BOOST_REQUIRE(exits.size() == 2u);
+  BOOST_TEST(exits.back() < starts.back());
 }
 
 BOOST_AUTO_TEST_CASE(a_rejected_pod_fails_and_can_be_deleted) {

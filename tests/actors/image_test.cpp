@@ -306,6 +306,18 @@ BOOST_AUTO_TEST_CASE(a_pull_that_nobody_waits_for_is_given_up) {
   BOOST_TEST(w.images->given_up.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_pod_that_has_failed_waits_for_no_image) {
+  node_world w;
+  w.images->set("endless", {.pull_delay = 15min});
+  w.start_node();
+  w.create(pod_manifest("p", {{{"name", "c"}, {"image", "endless"}}}, {{"activeDeadlineSeconds", 4}}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Failed"; }, 10s));
+  w.sim.run_for(11s);
+  BOOST_TEST(w.images->given_up == std::vector<std::string>{"endless"});
+  w.sim.run_for(1min);
+  BOOST_TEST(w.events_with("Pulling") == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_container_that_wants_another_image_waits_for_that_alone) {
   node_world w;
   for (auto* name : {"first", "second"})

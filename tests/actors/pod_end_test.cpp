@@ -233,9 +233,10 @@ BOOST_AUTO_TEST_CASE(resources_that_others_give_the_node_stay_and_can_be_had) {
   w.sim.run_for(5s);
   object_key key{"nodes", "", "node"};
   auto node = [&] { return w.view->snapshot("nodes")->find("", "node"); };
-  auto status = node()->document().at("status");
-  status.at("capacity").as_object()["example.com/fake"] = "5";
-  BOOST_REQUIRE(w.sim.ask<object_ref>(w.registry, put_status{key, "", make_document(status)}));
+  auto document = node()->document();
+  document.at("status").at("capacity").as_object()["example.com/fake"] = "5";
+  BOOST_REQUIRE(
+      w.sim.ask<object_ref>(w.registry, update_object{key, make_document(document), update_part::status}));
   auto there = [&] {
     auto& s = node()->as_node().status;
     auto has = [](const quantity_map& all) {

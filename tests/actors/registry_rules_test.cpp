@@ -282,6 +282,26 @@ BOOST_AUTO_TEST_CASE(the_last_finalizer_lets_a_deleted_object_go) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_nodes_extended_resources_are_kept) {
+  auto put = [](json::object before, json::object next) {
+    auto node =
+        stored({{"kind", "Node"}, {"apiVersion", "v1"}, {"metadata", {{"name", "n"}}}, {"status", before}},
+               {"nodes", "", "n"});
+    auto v = registry_rules::status_put(node, {node.key(), "", make_document(next)});
+    return json::serialize(v->document.is_object() ? v->document.at("status") : node.document().at("status"));
+  };
+  auto amounts = [](json::object more) {
+    more["cpu"] = "2";
+    return more;
+  };
+  // All of each can be had; what the node says of them itself counts for nothing.
+  BOOST_TEST(json::parse(put({{"capacity", amounts({{"v.example/gpu", "5"}})}, {"allocatable", amounts({})}},
+                             {{"capacity", amounts({})}, {"allocatable", amounts({{"v.example/old", "1"}})}}))
+             == json::value({{"capacity", amounts({{"v.example/gpu", "5"}})},
+                             {"allocatable", amounts({{"v.example/gpu", "5"}})}}));
+  BOOST_TEST(put({}, {{"capacity", amounts({})}}) == R"({"capacity":{"cpu":"2"}})");
+}
+
 BOOST_AUTO_TEST_CASE(a_status_is_replaced_whole_but_for_what_is_others) {
   auto document = pod_on("n", 30, "Running");
   document.as_object()["status"].as_object()["hostIP"] = "10.0.0.1";

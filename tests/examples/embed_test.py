@@ -79,7 +79,9 @@ class EmbedTest(unittest.TestCase):
         run("cmake", "-S", EXAMPLE, "-B", self.build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={self.prefix}",
             f"-DCMAKE_CXX_COMPILER={cache_entry('CMAKE_CXX_COMPILER')}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror")
         run("cmake", "--build", self.build)
-        environment = {**os.environ, "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}"}
+        for helper in ("podium-hybrid-cgroup", "podium-pod-init"):
+            self.assertTrue(os.access(self.build / helper, os.X_OK))
+        environment = dict(os.environ)
         agent = Agent(self.build / "collectors", self.place.config, [EXAMPLE / "collectors.yaml"], environment)
         try:
             agent.wait_line("pod=load container=reader restarts=0 state=running")

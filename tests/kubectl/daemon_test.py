@@ -132,7 +132,7 @@ class Stopped(LifeCase):
         daemon = self.daemon("down").start()
         daemon.create(*[pod(f"ends-{number}") for number in range(3)])
         uids = [daemon.wait_running(f"ends-{number}")["metadata"]["uid"] for number in range(3)]
-        cgroups = [path.parent for uid in uids for path in pathlib.Path("/sys/fs/cgroup").glob(f"**/pod{uid}")]
+        cgroups = [pathlib.Path(path).parent for path in leaks.cgroups_of(uids) if path.endswith(tuple(f"/pod{uid}" for uid in uids))]
         self.assertNotEqual([], cgroups)
         daemon.kill()
         daemon.start()
@@ -434,6 +434,25 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(0, run.returncode, run.stderr)
         self.assertIn("1 object valid", run.stdout)
         self.assertRegex(run.stderr, r':10:7: warning: spec\.containers\[0\]\.env\[1\]: hides previous definition of "A"')
+
+    def test_check_says_what_will_be_refused(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            for name, more in (("far", "volumes: [{name: v, nfs: {server: s, path: /}}]"), ("classy", "runtimeClassName: gvisor")):
+                file.write(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  containers: [{{name: c, image: busybox}}]\n"
+                           f"  {more}\n---\n")
+            file.flush()
+            run = self.run_podium("check", file.name)
+        self.assertEqual(0, run.returncode, run.stderr)
+        self.assertRegex(run.stderr, r"warning: Pod far: the node will reject it with reason UnsupportedPodSpec: .*spec\.volumes\[0\]\.nfs")
+        self.assertRegex(run.stderr, r'warning: Pod classy: it will be forbidden: RuntimeClass "gvisor" not found')
+
+    def test_a_bad_manifest_starts_no_daemon(self):
+        with tempfile.TemporaryDirectory() as directory:
+            run = self.run_podium("up", "--data-dir", directory + "/data", "--run-dir", directory + "/run", directory + "/nope.yaml")
+            self.assertEqual(1, run.returncode)
+            self.assertIn("nope.yaml", run.stderr)
+            self.assertEqual("", run.stdout)
+            self.assertEqual([], os.listdir(directory))
 
     def test_help_names_the_commands(self):
         out = self.run_podium("--help").stdout

@@ -126,8 +126,9 @@ class Shared(DaemonTest):
         one["workingDir"] = "/tmp"
         self.create(pod("unprivileged", one, securityContext={"runAsUser": 1000, "supplementalGroups": [55]}))
         self.daemon.wait_running("unprivileged")
-        told = self.run_in("unprivileged", "id -u; id -g; id -G; echo $WORD; pwd; grep -E 'CapBnd|NoNewPrivs' /proc/self/status")
-        self.assertEqual(["1000", "1001", "1001 55", "said", "/tmp", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"], told.splitlines())
+        told = self.run_in("unprivileged", "id -u; id -g; id -G; echo $WORD; pwd; cat /proc/self/oom_score_adj; "
+                            "grep -E 'CapBnd|NoNewPrivs' /proc/self/status")
+        self.assertEqual(["1000", "1001", "1001 55", "said", "/tmp", "1000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"], told.splitlines())
 
 
 class Sysctls(DaemonTest):

@@ -88,8 +88,8 @@ BOOST_AUTO_TEST_CASE(a_signal_while_manifests_are_applied_ends_that) {
     };
     auto said = run();
     BOOST_TEST(run.code == 0);
-    BOOST_TEST(said.find("pods/p0 created") != std::string::npos);
-    BOOST_TEST(said.find("pods/p499 created") == std::string::npos);
+    BOOST_TEST(said.find("pod/p0 created") != std::string::npos);
+    BOOST_TEST(said.find("pod/p499 created") == std::string::npos);
     // SIGTERM leaves what there is, SIGINT takes it back.
     run.options.manifests.clear();
     size_t left = 0;

@@ -17,6 +17,7 @@ BOOST_AUTO_TEST_CASE(leftovers_of_a_killed_daemon_go_at_the_start) {
   w.open();
   auto image = w.pull("me/app");
   BOOST_REQUIRE_MESSAGE(image, why(image));
+  w.settle();
   w.store.reset();
   fs::create_directories(w.settings.root / "tmp/layer-7/diff/etc");
   fs::create_directories(w.settings.root / "layers/0123456789abcdef0123456789abcdef/etc");

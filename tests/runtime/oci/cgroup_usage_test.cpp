@@ -1,6 +1,8 @@
 #include "runtime/oci/cgroup.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <unistd.h>
 
 using namespace podium;
 
@@ -23,6 +25,19 @@ BOOST_AUTO_TEST_CASE(a_cgroup_that_is_not_there_uses_nothing) {
   auto used = tree->usage("/podium-test-there-is-no-such-cgroup");
   BOOST_TEST(used.cpu_ns == 0);
   BOOST_TEST(used.memory_working_set_bytes == 0);
+}
+
+// runc makes its cgroups in the unified hierarchy of a hybrid host, too, where podium itself makes none.
+BOOST_AUTO_TEST_CASE(what_a_runtime_made_beside_ours_goes_with_it) {
+  auto tree = cgroup_tree::detect();
+  BOOST_REQUIRE(tree);
+  auto path = "/podium-test-cgroup-" + std::to_string(::getpid());
+  BOOST_REQUIRE(!tree->create(path, {}));
+  std::filesystem::path beside = "/sys/fs/cgroup/unified" + path;
+  if (tree->kind() == cgroup_tree::layout::hybrid) std::filesystem::create_directories(beside / "below");
+  BOOST_TEST(!tree->remove(path));
+  BOOST_TEST(!tree->exists(path));
+  BOOST_TEST(!std::filesystem::exists(beside));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
