@@ -104,9 +104,9 @@ int run_daemon(const daemon_options& options) {
   auto& engine = **daemon;
   engine.on_failure([&end](const caf::error&) { end.fail(); });
   auto out = line_writer::start(options.out);
-  if (options.follow || !options.manifests.empty()) follow_pods(engine, out);
   out->add("podium is ready: " + engine.api_url() + ", kubectl --kubeconfig " + engine.kubeconfig_path()
            + " get pods");
+  if (options.follow || !options.manifests.empty()) follow_pods(engine, out);
   if (options.ready) options.ready(engine);
   std::vector<object_key> applied;
   auto failed = apply_all(engine, options, end, *out, applied);
