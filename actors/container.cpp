@@ -74,11 +74,15 @@ void container::take_goal(const container_goal& goal) {
   // Names are unique and none ever leaves a spec; one that did would leave nothing to go by.
   if (!find_container(goal.pod->as_pod().spec, name_)) return;
   auto image_before = spec().image;
+  // Also between two questions the puller may still hold this one's place.
+  bool waited_for_image = fetching_ || retrying_;
   // What a try failed for may be there now.
   if (goal.inputs.ptr != goal_.inputs.ptr && retrying_) begin(), busy_ = false;
   goal_ = goal;
   take_tuning();
   last_report_.clear();
+  if (waited_for_image && (spec().image != image_before || goal_.wish == container_wish::stop))
+    this->send(puller_, forget_images{});
   if (spec().image != image_before) {
     // Nothing that was found out for another image holds for this one. Source: the back-off's key has the
     // image in it.
@@ -89,7 +93,6 @@ void container::take_goal(const container_goal& goal) {
   }
   if (goal_.wish == container_wish::stop) {
     // Nobody waits for an image, or for the next try of a start, that is not wanted any more.
-    if (fetching_) this->send(puller_, forget_images{});
     if (fetching_ || retrying_) begin(), busy_ = fetching_ = false;
     kill_for("termination", "Stopping container " + name_, goal_.cause, goal_.grace_seconds);
   } else {

@@ -122,7 +122,7 @@ std::string refusal_of(const config::manifest& manifest) {
   if (manifest.gvk.kind != "Pod") return {};
   auto* spec = manifest.object.as_object().if_contains("spec");
   auto* wanted = spec && spec->is_object() ? spec->get_object().if_contains("runtimeClassName") : nullptr;
-  if (wanted && wanted->is_string())
+  if (wanted && wanted->is_string() && !wanted->get_string().empty())
     return "it will be forbidden: RuntimeClass \"" + std::string{wanted->get_string()} + "\" not found";
   auto fault = unsupported_feature(manifest.object);
   return fault ? "the node will reject it with reason " + fault.reason + ": " + fault.message : std::string{};

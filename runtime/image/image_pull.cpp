@@ -121,7 +121,7 @@ void image_pull::drop_auth_file() {
 }
 
 void image_pull::run_skopeo(const std::string& layout_name) {
-  if (given_up_) return failed(nobody_waits());
+  if (given_up_ || waiting_.empty()) return failed(nobody_waits());
   auto& settings = with_.files->settings();
   copied_ = with_.files->temporary("pull");
   command what;
@@ -132,7 +132,6 @@ void image_pull::run_skopeo(const std::string& layout_name) {
   what.process.env.push_back("TMPDIR=" + (settings.root / "tmp").string());
   what.timeout = settings.pull_timeout;
   what.output_limit_bytes = 64 * 1'024;
-  fetched_ = false;
   command_ = with_.children.run(std::move(what),
                                 when_here([](image_pull& self, caf::expected<command_result> result) {
                                   self.command_ = 0;
@@ -157,11 +156,12 @@ void image_pull::copied(caf::expected<command_result> result) {
     ++next_login_;
     return copy({});
   }
-  fetched_ = true;
+  fetched_ = true; // from now on it is finished also for nobody, unless that fails
   if (auto digested = reference_.digested(); !digested.empty() && digests_.empty()) digests_ = {digested};
   with_.add(copied_, reference_.tagged(), digests_,
             when_here([](image_pull& self, caf::expected<image_ptr> added) {
               if (added) return self.finish(std::move(added));
+              self.fetched_ = false;
               // A blob of the store that was missing or corrupt is gone now: skopeo fetches it anew.
               if (code_of(added.error()) == errc::image_pull && !self.retried_) {
                 self.retried_ = true;

@@ -334,6 +334,22 @@ BOOST_AUTO_TEST_CASE(a_container_that_wants_another_image_waits_for_that_alone) 
   BOOST_TEST(w.images->pulls("second") == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_container_that_finds_its_other_image_here_waits_for_none) {
+  node_world w;
+  w.images->set("first", {.pull_delay = 15min});
+  w.start_node();
+  w.create(pod_manifest("q", {{{"name", "c"}, {"image", "second"}}}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("q") == "Running"; }, 10s));
+  w.create(pod_manifest("p", {{{"name", "c"}, {"image", "first"}}}));
+  w.sim.run_for(5s);
+  auto spec = w.get("p")->document();
+  spec.at("spec").at("containers").at(0).at("image") = "second";
+  BOOST_REQUIRE(w.sim.ask<object_ref>(w.registry, update_object{w.get("p")->key(), make_document(spec)}));
+  BOOST_REQUIRE(w.wait([&] { return w.phase("p") == "Running"; }, 5s));
+  w.sim.run_for(11s);
+  BOOST_TEST(w.images->given_up == std::vector<std::string>{"first"});
+}
+
 BOOST_AUTO_TEST_CASE(pods_with_the_same_login_share_a_pull_and_others_wait_for_it) {
   node_world w;
   w.images->set("private*", {.pull_delay = 10s, .password = "right"});

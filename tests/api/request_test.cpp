@@ -264,43 +264,6 @@ BOOST_AUTO_TEST_CASE(a_namespaces_finalizers_are_set_by_their_subresource) {
   BOOST_TEST(named.at("/spec/finalizers/0") == "");
 }
 
-BOOST_AUTO_TEST_CASE(what_no_client_wants_is_not_acceptable) {
-  post(pods, pod_text("p", R"({"a":"true","b":"plain"})"));
-  auto html = get(pods + "/p", "text/html");
-  BOOST_TEST(html.status == 406);
-  BOOST_TEST(html.at("/reason") == "NotAcceptable");
-  BOOST_TEST(html.at("/message")
-             == "only the following media types are accepted: application/json, application/yaml");
-  BOOST_TEST(get(pods, "text/html;q=0.9,*/*;q=0.1").status == 200);
-  BOOST_TEST(get(pods, "application/vnd.kubernetes.protobuf").headers.get("Content-Type")
-             == "application/json");
-  auto yaml = get(pods + "/p", "application/yaml");
-  BOOST_TEST(yaml.headers.get("Content-Type") == "application/yaml");
-  BOOST_TEST(yaml.body.find("\n  labels:\n    a: \"true\"\n    b: plain\n") != std::string::npos, yaml.body);
-  BOOST_TEST(yaml.body.find("\n  containers:\n  - image: busybox\n    imagePullPolicy: Always\n")
-                 != std::string::npos,
-             yaml.body);
-  // What it writes it reads.
-  auto copy = yaml.body;
-  auto again =
-      send("PUT", pods + "/p", copy, {{"Content-Type", "application/yaml"}, {"Accept", "application/yaml"}});
-  BOOST_TEST(again.body == copy);
-  auto none = get(pods + "/none", "application/yaml");
-  BOOST_TEST(none.status == 404);
-  BOOST_TEST(none.body.find("\nreason: NotFound\n") != std::string::npos, none.body);
-  BOOST_TEST(get(pods + "?watch=true", "application/yaml").status == 406);
-  auto table = "application/json;as=Table;v=v1;g=meta.k8s.io";
-  auto review = [&](const std::string& accept) {
-    return send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-                R"({"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
-                    "spec":{"nonResourceAttributes":{"verb":"get","path":"/"}}})",
-                {{"Content-Type", "application/json"}, {"Accept", accept}})
-        .status;
-  };
-  BOOST_TEST(review(table) == 406);
-  BOOST_TEST(review(table + std::string{",application/json"}) == 201);
-}
-
 BOOST_AUTO_TEST_CASE(lists_come_in_pages_of_one_snapshot) {
   for (int i = 0; i < 25; ++i)
     post(pods, pod_text("p" + std::to_string(100 + i), i % 2 ? R"({"odd":"yes"})" : "{}"));

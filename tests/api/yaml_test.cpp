@@ -1,4 +1,5 @@
-// What is answered as YAML: as deep as objects may be, and in characters that every reader takes.
+// In what form an answer comes: what a client accepts, and YAML as deep as objects may be, in characters that
+// every reader takes.
 #include "api/yaml_text.hpp"
 #include "api_world.hpp"
 #include "config/yaml.hpp"
@@ -18,6 +19,43 @@ std::string nested(int depth) {
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(yaml_suite, api_world)
+
+BOOST_AUTO_TEST_CASE(what_no_client_wants_is_not_acceptable) {
+  post(pods, pod_text("p", R"({"a":"true","b":"plain"})"));
+  auto html = get(pods + "/p", "text/html");
+  BOOST_TEST(html.status == 406);
+  BOOST_TEST(html.at("/reason") == "NotAcceptable");
+  BOOST_TEST(html.at("/message")
+             == "only the following media types are accepted: application/json, application/yaml");
+  BOOST_TEST(get(pods, "text/html;q=0.9,*/*;q=0.1").status == 200);
+  BOOST_TEST(get(pods, "application/vnd.kubernetes.protobuf").headers.get("Content-Type")
+             == "application/json");
+  auto yaml = get(pods + "/p", "application/yaml");
+  BOOST_TEST(yaml.headers.get("Content-Type") == "application/yaml");
+  BOOST_TEST(yaml.body.find("\n  labels:\n    a: \"true\"\n    b: plain\n") != std::string::npos, yaml.body);
+  BOOST_TEST(yaml.body.find("\n  containers:\n  - image: busybox\n    imagePullPolicy: Always\n")
+                 != std::string::npos,
+             yaml.body);
+  // What it writes it reads.
+  auto copy = yaml.body;
+  auto again =
+      send("PUT", pods + "/p", copy, {{"Content-Type", "application/yaml"}, {"Accept", "application/yaml"}});
+  BOOST_TEST(again.body == copy);
+  auto none = get(pods + "/none", "application/yaml");
+  BOOST_TEST(none.status == 404);
+  BOOST_TEST(none.body.find("\nreason: NotFound\n") != std::string::npos, none.body);
+  BOOST_TEST(get(pods + "?watch=true", "application/yaml").status == 406);
+  auto table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+  auto review = [&](const std::string& accept) {
+    return send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                R"({"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
+                    "spec":{"nonResourceAttributes":{"verb":"get","path":"/"}}})",
+                {{"Content-Type", "application/json"}, {"Accept", accept}})
+        .status;
+  };
+  BOOST_TEST(review(table) == 406);
+  BOOST_TEST(review(table + std::string{",application/json"}) == 201);
+}
 
 BOOST_AUTO_TEST_CASE(what_nests_deep_is_answered_too) {
   const std::string maps = "/api/v1/namespaces/default/configmaps";
