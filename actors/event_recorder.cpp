@@ -104,10 +104,10 @@ private:
       failed(name, err);
     };
     if (create)
-      ask(settings_.registry, write_timeout, ok, fail, create_object{key_of(p.entry), document});
+      ask(settings_.registry, write_timeout, ok, fail, create_object{key_of(p.entry), document, false, true});
     else
       ask(settings_.registry, write_timeout, ok, fail,
-          update_object{key_of(p.entry), document, update_part::main, {}, 0});
+          update_object{key_of(p.entry), document, update_part::main, {}, 0, false, true});
   }
 
   void written(const std::string& name) {

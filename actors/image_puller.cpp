@@ -72,7 +72,7 @@ image_puller::behavior_type image_puller::handlers() {
             auto who = caf::actor_cast<caf::actor_addr>(this->current_sender()); // the promise takes it away
             auto answer_later = this->make_response_promise<image_info>();
             auto question = ++last_question_;
-            open_.emplace(question, image_puller::question{answer_later, std::move(who)});
+            open_.emplace(question, open_question{answer_later, std::move(who)});
             ensure(request, question);
             return answer_later;
           },

@@ -23,7 +23,7 @@ protected:
   void ended() override;
 
 private:
-  struct question {
+  struct open_question {
     caf::typed_response_promise<image_info> answer;
     caf::actor_addr who;
   };
@@ -58,7 +58,7 @@ private:
   const node_context_ptr ctx_;
   node_actor node_;
   std::map<std::string, std::deque<pull>> pulls_; ///< by image; the first is under way
-  std::map<uint64_t, question> open_;             ///< every one that was not answered yet
+  std::map<uint64_t, open_question> open_;        ///< every one that was not answered yet
   uint64_t last_question_ = 0, last_pull_ = 0;
 };
 

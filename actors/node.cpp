@@ -313,7 +313,7 @@ void node_agent::remember(const std::string& uid) {
       [this, uid, done_with](const caf::error&) {
         after(std::chrono::seconds{5}, [done_with] { done_with({}); });
       },
-      store_commit{{{memory_row_of(uid), text, 0}}});
+      store_commit{{{memory_row_of(uid), text, 0}}, true}); // the status is right behind it
 }
 
 void node_agent::finish(const std::string& uid) {

@@ -14,6 +14,10 @@ using namespace std::chrono_literals;
 constexpr auto store_timeout = 30s;
 constexpr auto watch_wait = 30s; ///< after which an idle watch_next is answered empty
 constexpr auto bootstrap_retry = 5s;
+/// How long writes that may wait do so for company: a commit of their own would be one more turn of the disk,
+/// and what is urgent would wait for its end.
+constexpr auto longest_hold = 20ms;
+constexpr size_t max_held = 8;
 constexpr size_t max_queued = 10'000, max_watches = 10'000;
 constexpr size_t max_batch_requests = 512, max_batch_bytes = 8 * 1024 * 1024;
 /// Versions are reserved on disk in blocks, so that volatile objects need no commit each and no version comes
@@ -31,7 +35,8 @@ public:
 protected:
   /// All state survives an exception: what was judged stands, and a commit under way is asked for again.
   void on_start() override {
-    retry_bootstrap_ = 0;
+    retry_bootstrap_ = hold_ = 0;
+    overdue_ = false;
     for (auto& [resource, list] : watches_)
       for (auto& w : list)
         w.deadline = at(w.until, [this, resource = resource, id = w.id] { end_watch(resource, id); });
@@ -172,6 +177,8 @@ private:
   /// so nothing is ever judged on a write that may still fail, but for those in its own batch.
   void pump() {
     while (loaded_ && !in_flight_ && !queue_.empty()) {
+      if (held_back()) return;
+      cancel(hold_);
       write_batch batch{table_, version_, wall_now(), random_};
       std::vector<answer> answers;
       // Volatile writes go alone: a disk that refuses the others must not stop heartbeats.
@@ -185,6 +192,20 @@ private:
       }
       dispatch(batch, std::move(answers));
     }
+  }
+
+  /// Whether nothing that waits is urgent and none of it has waited long: it goes with what comes next.
+  bool held_back() {
+    if (overdue_ || queue_.size() > max_held) return false;
+    if (!std::all_of(queue_.begin(), queue_.end(), [](auto& q) { return may_wait(q.request); })) return false;
+    if (hold_ == 0)
+      hold_ = after(longest_hold, [this] {
+        hold_ = 0;
+        overdue_ = true;
+        pump();
+        overdue_ = false;
+      });
+    return true;
   }
 
   void judge(write_batch& batch, queued_write& next, std::vector<answer>& answers) {
@@ -362,6 +383,8 @@ private:
   std::map<std::string, std::vector<waiting_watch>> watches_;
   uint64_t last_watch_ = 0;
   deadline_set::id retry_bootstrap_ = 0;
+  deadline_set::id hold_ = 0; ///< when what waits for company has waited long enough
+  bool overdue_ = false;
 };
 
 } // namespace

@@ -34,6 +34,17 @@ bool is_volatile(const write_request& request) {
   return std::visit([](auto& r) { return registry_rules::is_volatile(key_of(r).resource); }, request);
 }
 
+bool may_wait(const write_request& request) {
+  return std::visit(
+      [](auto& r) {
+        if constexpr (requires { r.may_wait; })
+          return r.may_wait;
+        else
+          return false;
+      },
+      request);
+}
+
 std::string row_key(const object_key& key) {
   return std::string{row_prefix} + key.resource + '/' + key.ns + '/' + key.name;
 }

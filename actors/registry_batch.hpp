@@ -16,6 +16,8 @@ using write_request = std::variant<create_object, update_object, put_status, bin
 
 /// True if the request's object is kept in memory alone.
 bool is_volatile(const write_request& request);
+/// True if whoever asks agreed to the request being held back a little.
+bool may_wait(const write_request& request);
 
 /// What a request comes to.
 struct write_result {

@@ -97,7 +97,8 @@ class Client:
 
 
 def simple_pod(harness, name, **more):
-    return harness.pod(name, harness.container(command=["sleep", "100000"], **more), grace=1)
+    # The image is there, as it is for the peers: by default one without a tag is asked for again at each start.
+    return harness.pod(name, harness.container(command=["sleep", "100000"], imagePullPolicy="IfNotPresent", **more), grace=1)
 
 
 def timed(function):

@@ -80,7 +80,8 @@ class Podium:
         return self.seen(names, lambda: began[0], matches, act)
 
     def start(self, names):
-        pods = [(self.harness.pods_path(), self.harness.pod(name, self.harness.container(command=COMMAND), grace=30)) for name in names]
+        main = self.harness.container(command=COMMAND, imagePullPolicy="IfNotPresent")
+        pods = [(self.harness.pods_path(), self.harness.pod(name, main, grace=30)) for name in names]
         return self.timed("POST", names, pods, lambda e: e["type"] in ("ADDED", "MODIFIED") and self.harness.all_running(e["object"]))
 
     def stop(self, names):

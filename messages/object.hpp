@@ -94,8 +94,9 @@ struct create_object {
   object_key key;
   document_ref document;
   bool dry_run = false;
+  bool may_wait = false; ///< nobody looks at the answer: it is stored with what comes next, or a little later
 };
-BOOST_DESCRIBE_STRUCT(create_object, (), (key, document, dry_run))
+BOOST_DESCRIBE_STRUCT(create_object, (), (key, document, dry_run, may_wait))
 
 /// Which part of the document an update may change; the rest is taken from the stored version.
 enum class update_part : uint8_t { main, status };
@@ -111,8 +112,9 @@ struct update_object {
   std::string uid;
   uint64_t expected_version = 0;
   bool dry_run = false;
+  bool may_wait = false; ///< as in create_object
 };
-BOOST_DESCRIBE_STRUCT(update_object, (), (key, document, part, uid, expected_version, dry_run))
+BOOST_DESCRIBE_STRUCT(update_object, (), (key, document, part, uid, expected_version, dry_run, may_wait))
 
 /// Replaces an object's status with `status` (whole, so that a doubled or late message does no harm).
 /// Conditions of types that `status` does not have are kept, and terminal phases are. Errors: not_found;

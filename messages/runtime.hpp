@@ -309,8 +309,10 @@ BOOST_DESCRIBE_STRUCT(store_put, (), (key, value, revision))
 /// io.
 struct store_commit {
   std::vector<store_put> rows;
+  bool may_wait =
+      false; ///< for company: it is written with the next commit, or alone after a few milliseconds
 };
-BOOST_DESCRIBE_STRUCT(store_commit, (), (rows))
+BOOST_DESCRIBE_STRUCT(store_commit, (), (rows, may_wait))
 
 /// Asks for every row whose key begins with `prefix`.
 struct store_range {

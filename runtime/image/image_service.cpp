@@ -25,9 +25,9 @@ struct service_state {
     auto request = std::make_shared<std::optional<uint64_t>>(0); // none: it has been answered
     auto id = self->store.pull(m.image, m.logins,
                                [self, who, request, reply, name = m.image](caf::expected<image_ptr> pulled) {
-                                 if (auto asked = self->pulls.find(who); asked != self->pulls.end()) {
-                                   asked->second.erase(request->value_or(0));
-                                   if (asked->second.empty()) self->pulls.erase(asked);
+                                 if (auto mine = self->pulls.find(who); mine != self->pulls.end()) {
+                                   mine->second.erase(request->value_or(0));
+                                   if (mine->second.empty()) self->pulls.erase(mine);
                                  }
                                  request->reset();
                                  if (!pulled) return reply(std::move(pulled.error()));
@@ -38,9 +38,9 @@ struct service_state {
 
   /// Who has ended waits for nothing.
   void withdraw(const caf::actor_addr& who) {
-    auto asked = pulls.extract(who);
-    if (asked.empty()) return;
-    for (auto request : asked.mapped())
+    auto gone = pulls.extract(who);
+    if (gone.empty()) return;
+    for (auto request : gone.mapped())
       store.withdraw(request);
   }
 };
@@ -67,10 +67,10 @@ protected:
           });
         },
         [this](const pull_image& m) {
-          auto& sender = this->current_sender();
-          if (sender) this->monitor(sender);
+          auto& asker = this->current_sender();
+          if (asker) this->monitor(asker);
           return answer_from_loop<image_info>(
-              this, loop_, [state = state_, m, who = caf::actor_cast<caf::actor_addr>(sender)](auto reply) {
+              this, loop_, [state = state_, m, who = caf::actor_cast<caf::actor_addr>(asker)](auto reply) {
                 service_state::pull(state, m, who, reply);
               });
         },

@@ -109,8 +109,9 @@ void oci_runtime::start(std::function<void(caf::error)> done) {
         host.slave_mounts = self->program.create_path != self->program.path;
         o.host = std::make_shared<const host_facts>(std::move(host));
         std::error_code ec;
-        for (auto& directory : {self->settings.root + "/pods", exit_directory(self->settings),
-                                runtime_state_directory(self->settings), self->settings.log_root}) {
+        for (auto& directory : {self->settings.root + "/pods", self->settings.run_root + "/sandboxes",
+                                exit_directory(self->settings), runtime_state_directory(self->settings),
+                                self->settings.log_root}) {
           fs::create_directories(directory, ec);
           if (ec) return outcome{errno_error("cannot make " + directory, ec.value())};
         }

@@ -30,11 +30,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr long nsfs_magic = 0x6e736673;
-constexpr long tmpfs_magic = 0x01021994;
 
-bool is_filesystem(const std::string& path, long magic) {
+bool is_pinned(const std::string& path) {
   struct statfs facts {};
-  return ::statfs(path.c_str(), &facts) == 0 && facts.f_type == magic;
+  return ::statfs(path.c_str(), &facts) == 0 && facts.f_type == nsfs_magic;
 }
 
 /// Runs `enter` in a thread of its own, which leaves namespaces behind for `bind` to pin and then ends: no
@@ -85,12 +84,12 @@ caf::error make_directory(const std::string& path, mode_t mode) {
 sandbox_paths paths_of(const oci_settings& settings, const std::string& pod_uid) {
   sandbox_paths p;
   p.directory = settings.root + "/pods/" + pod_uid;
-  p.ns = p.directory + "/ns";
-  p.net_ns = p.ns + "/net";
-  p.ipc_ns = p.ns + "/ipc";
-  p.uts_ns = p.ns + "/uts";
-  p.pid_ns = p.ns + "/pid";
-  p.shm = p.directory + "/shm";
+  p.mounts = settings.run_root + "/sandboxes/" + pod_uid;
+  p.net_ns = p.mounts + "/net";
+  p.ipc_ns = p.mounts + "/ipc";
+  p.uts_ns = p.mounts + "/uts";
+  p.pid_ns = p.mounts + "/pid";
+  p.shm = p.mounts + "/shm";
   p.hosts = p.directory + "/hosts";
   p.hostname = p.directory + "/hostname";
   p.resolv_conf = p.directory + "/resolv.conf";
@@ -115,7 +114,7 @@ bool safe_name(const std::string& text) {
 caf::error make_sandbox_directories(const oci_settings& settings, const std::string& pod_uid) {
   auto p = paths_of(settings, pod_uid);
   if (auto failed = make_directory(p.directory, 0711)) return failed;
-  if (auto failed = make_directory(p.ns, 0700)) return failed;
+  if (auto failed = make_directory(p.mounts, 0700)) return failed;
   return make_directory(p.directory + "/containers", 0711);
 }
 
@@ -124,12 +123,12 @@ caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups
   auto p = paths_of(settings, request.pod_uid);
   int flags = 0;
   std::vector<std::pair<std::string, std::string>> binds;
-  if (!request.host_ipc && !is_filesystem(p.ipc_ns, nsfs_magic)) {
+  if (!request.host_ipc && !is_pinned(p.ipc_ns)) {
     flags |= CLONE_NEWIPC;
     binds.emplace_back("/proc/thread-self/ns/ipc", p.ipc_ns);
   }
   // A pod on the host's network also has the host's name.
-  if (!request.host_network && !is_filesystem(p.uts_ns, nsfs_magic)) {
+  if (!request.host_network && !is_pinned(p.uts_ns)) {
     flags |= CLONE_NEWUTS;
     binds.emplace_back("/proc/thread-self/ns/uts", p.uts_ns);
   }
@@ -140,7 +139,7 @@ caf::error make_sandbox(const oci_settings& settings, const cgroup_tree& cgroups
   };
   if (flags != 0)
     if (auto failed = in_new_namespaces(flags, enter, binds)) return failed;
-  if (!request.host_ipc && !is_filesystem(p.shm, tmpfs_magic)) {
+  if (!request.host_ipc && !is_mount_point(p.shm)) {
     if (auto failed = make_directory(p.shm, 0755)) return failed;
     if (::mount("shm", p.shm.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=65536k")
         != 0)
@@ -178,7 +177,7 @@ caf::error release_sandbox(const oci_settings& settings, const cgroup_tree& cgro
   unpin(p.pid_ns);
   while (::umount2(p.shm.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
-  for (auto* path : {&p.ns, &p.shm, &p.hosts, &p.hostname, &p.resolv_conf})
+  for (auto* path : {&p.mounts, &p.hosts, &p.hostname, &p.resolv_conf})
     remove_tree(*path);
   return cgroups.remove(p.cgroup);
 }
@@ -221,7 +220,7 @@ caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgro
 }
 
 caf::error pin_plain_network(const std::string& path) {
-  if (is_filesystem(path, nsfs_magic)) return {};
+  if (is_pinned(path)) return {};
   return in_new_namespaces(CLONE_NEWNET, raise_loopback, {{"/proc/thread-self/ns/net", path}});
 }
 

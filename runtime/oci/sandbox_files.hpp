@@ -23,10 +23,11 @@ BOOST_DESCRIBE_STRUCT(sandbox_file, (),
                       (id, pod_uid, pod_name, pod_namespace, hostname, ip, boot_id, host_network, host_ipc,
                        host_pid, shared_pid, created_ns, ports, init_pid, init_start))
 
-/// Paths of one pod.
+/// Paths of one pod. What ends with a boot (the pinned namespaces and /dev/shm) lies under the run directory.
 struct sandbox_paths {
-  std::string directory, ns, net_ns, ipc_ns, uts_ns, pid_ns, shm, hosts, hostname, resolv_conf, record, logs,
-      cgroup;
+  std::string directory, hosts, hostname, resolv_conf, record; ///< under the data directory
+  std::string mounts, net_ns, ipc_ns, uts_ns, pid_ns, shm;     ///< under the run directory
+  std::string cgroup;
 };
 sandbox_paths paths_of(const oci_settings& settings, const std::string& pod_uid);
 /// The pod's log directory, `<namespace>_<name>_<uid>`.

@@ -13,6 +13,8 @@ namespace {
 
 /// How much may wait for the disk before more is refused.
 constexpr size_t max_waiting = 10'000;
+/// How long commits that may wait do so for another: each transaction is a turn of the disk.
+constexpr auto longest_hold = std::chrono::milliseconds{5};
 
 /// "Look at the finished work": a wake-up that may be lost or doubled, the results are not in it.
 struct store_wake {};
@@ -62,12 +64,20 @@ public:
 private:
   using job = std::pair<uint64_t, std::variant<store_commit, store_range>>;
 
+  bool is_urgent() const {
+    return std::any_of(waiting_.begin(), waiting_.end(), [](auto& waiting) {
+      auto* commit = std::get_if<store_commit>(&waiting.second);
+      return !commit || !commit->may_wait;
+    });
+  }
+
   void run() {
     for (;;) {
       std::vector<job> batch;
       {
         std::unique_lock lock{mutex_};
         ready_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+        ready_.wait_for(lock, longest_hold, [&] { return stopping_ || is_urgent(); });
         if (waiting_.empty()) break;
         batch.swap(waiting_);
       }

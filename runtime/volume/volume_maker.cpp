@@ -56,6 +56,10 @@ bool is_unused(const std::string& path) {
          && facts.st_uid == 0 && facts.st_gid == 0 && fs::is_empty(path, ec);
 }
 
+bool is_memory(const volume_wish& wish) {
+  return wish.kind == volume_kind::memory || wish.in_memory;
+}
+
 } // namespace
 
 std::string volume_maker::disk_of(const std::string& pod_uid) const {
@@ -79,14 +83,15 @@ caf::error volume_maker::make_pod_directory(const std::string& pod_uid) const {
 volumes_set volume_maker::make(const set_volumes& request) const {
   volumes_set out;
   auto disk = disk_of(request.pod_uid);
-  bool own = std::any_of(request.volumes.begin(), request.volumes.end(),
-                         [](auto& wish) { return wish.kind != volume_kind::host_path; });
+  auto any = [&](auto&& holds) { return std::any_of(request.volumes.begin(), request.volumes.end(), holds); };
+  bool own = any([](auto& wish) { return wish.kind != volume_kind::host_path; });
+  bool on_disk = any([](auto& wish) { return wish.kind != volume_kind::host_path && !is_memory(wish); });
   caf::error failed;
   if (!safe_name(request.pod_uid))
     failed = make_error(errc::invalid, "not a pod's uid: '" + request.pod_uid + "'");
   else if (own)
     failed = make_pod_directory(request.pod_uid);
-  if (own && !failed && ::mkdir(disk.c_str(), 0700) != 0 && errno != EEXIST)
+  if (on_disk && !failed && ::mkdir(disk.c_str(), 0700) != 0 && errno != EEXIST)
     failed = errno_error("cannot make " + disk, errno);
   for (auto& wish : request.volumes) {
     volume_place place{wish.name, "", ""};
@@ -109,7 +114,7 @@ caf::expected<std::string> volume_maker::make_one(const set_volumes& request, co
       if (auto err = own_once(request, wish)) return err;
     return wish.path;
   }
-  bool memory = wish.kind == volume_kind::memory || wish.in_memory;
+  bool memory = is_memory(wish);
   auto path = (memory ? memory_of(request.pod_uid) : disk_of(request.pod_uid)) + "/" + wish.name;
   if (memory) {
     if (auto err = make_directories(memory_of(request.pod_uid))) return err;

@@ -98,6 +98,41 @@ BOOST_AUTO_TEST_CASE(a_failed_commit_fails_what_was_built_on_it_and_no_more) {
   BOOST_TEST((*after->value)->resource_version() > (*base.value)->resource_version());
 }
 
+BOOST_AUTO_TEST_CASE(what_may_wait_goes_with_what_comes_next_or_a_little_later) {
+  auto event = [this](const char* name) {
+    json::object document{{"metadata", json::object{{"name", name}}}, {"message", name}};
+    return ask<object_ref>(
+        registry,
+        create_object{{"events", "default", name}, make_document(std::move(document)), false, true});
+  };
+  disk->latency = 1ms;
+  auto before = disk->revision;
+  auto alone = event("alone");
+  run_for(19ms);
+  BOOST_TEST(disk->revision == before);
+  run_for(3ms);
+  BOOST_TEST(alone->why() == "");
+  auto first = event("first");
+  run_for(10ms);
+  auto urgent = ask<object_ref>(registry, create_object{pod_key("a"), make_document(pod_document("a"))});
+  run_for(1ms);
+  BOOST_TEST(urgent->why() == "");
+  BOOST_TEST(first->why() == "");
+  BOOST_TEST((*urgent->value)->resource_version() == (*first->value)->resource_version() + 1);
+  // The time that the first had does not count for the next.
+  auto next = event("next");
+  run_for(19ms);
+  BOOST_TEST(!next->value);
+  run_for(3ms);
+  BOOST_TEST(next->why() == "");
+  // Many do not wait for each other.
+  std::vector<std::shared_ptr<got<object_ref>>> many;
+  for (int i = 0; i < 100; ++i)
+    many.push_back(event(("many-" + std::to_string(i)).c_str()));
+  run_for(2ms);
+  BOOST_TEST(many.front()->why() == "");
+}
+
 BOOST_AUTO_TEST_CASE(heartbeats_need_no_disk_and_survive_a_full_one) {
   object_key lease{"leases.coordination.k8s.io", "kube-node-lease", "n1"};
   create(pod_key("a"), pod_document("a"));

@@ -8,23 +8,23 @@ from crash_points import after, step
 from crash_world import CrashWorld, victim
 from harness import SLEEP, container, pod
 
-POD = "/pods/[^/]*"
+POD, MOUNTS = "/pods/[^/]*", "/sandboxes/[^/]*"
 
 # (step, the rule that finds it) while a pod is made ...
 MAKING = [
     ("the pod is stored", lambda: step("fdatasync", program="podium")),
     ("its directory is made", lambda: step("mkdir", f"{POD}$")),
     ("an address is leased", lambda: step("rename", r"/network/pods/.*\.json")),
-    ("the network namespace is pinned", lambda: step("mount", f"{POD}/ns/net$")),
+    ("the network namespace is pinned", lambda: step("mount", f"{MOUNTS}/net$")),
     ("the veth is made", lambda: step("sendto")),
     ("the veth is there", lambda: step("sendto", nth=4)),
     ("the host port is opened", lambda: step("sendmsg")),
     ("the address is recorded", lambda: step("rename", r"/network/pods/.*\.json", nth=2)),
-    ("/dev/shm is mounted", lambda: step("mount", f"{POD}/shm$")),
+    ("/dev/shm is mounted", lambda: step("mount", f"{MOUNTS}/shm$")),
     ("a cgroup is made", lambda: step("mkdir", r"^/sys/fs/cgroup/.*/pod[^/]*$")),
     ("the first process is started", lambda: step("execve", "podium-pod-init")),
     ("the first process leaves the host's files", lambda: step("pivot_root", program="podium-pod-init")),
-    ("the process namespace is pinned", lambda: step("mount", f"{POD}/ns/pid$")),
+    ("the process namespace is pinned", lambda: step("mount", f"{MOUNTS}/pid$")),
     ("the sandbox is recorded", lambda: step("rename", f"{POD}/sandbox.json$")),
     ("a volume is mounted", lambda: step("mount", "/volumes/.*/memory$")),
     ("a volume's files are shown", lambda: step("rename", r"/\.\.data$")),
@@ -61,8 +61,8 @@ ENDING = [
     ("the veth is removed", lambda: step("sendto", program="podium")),
     ("the host port is closed", lambda: step("sendmsg", program="podium")),
     ("the address is given back", lambda: step("unlink", r"/network/pods/.*\.json$")),
-    ("the network namespace is let go", lambda: step("umount2", f"{POD}/ns/net$")),
-    ("the process namespace is let go", lambda: step("umount2", f"{POD}/ns/pid$")),
+    ("the network namespace is let go", lambda: step("umount2", f"{MOUNTS}/net$")),
+    ("the process namespace is let go", lambda: step("umount2", f"{MOUNTS}/pid$")),
     ("the pod's cgroup is removed", lambda: step("rmdir", r"^/sys/fs/cgroup/.*/pod[^/]*$")),
     ("the records are removed", lambda: step("unlinkat", f"{POD}/containers")),
     ("the sandbox's record is removed", lambda: step("unlinkat", f"{POD}/sandbox.json$")),

@@ -293,7 +293,7 @@ BOOST_AUTO_TEST_CASE(following_across_a_rotation) {
   loop.run([&] { early->close(); });
   BOOST_TEST(awaiting() == 1u);
   drop(early);
-  auto go = [&](const char* name) { std::ofstream{settings.root + "/pods/s8/shm/" + name} << "x"; };
+  auto go = [&](const char* name) { std::ofstream{settings.run_root + "/sandboxes/s8/shm/" + name} << "x"; };
   go("2");
   BOOST_TEST(r.shows("line 2\n"));
   auto where = found(key);

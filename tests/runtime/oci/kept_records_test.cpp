@@ -1,5 +1,6 @@
 // A pod that has finished: its sandbox goes, the records and logs of its containers stay until it is deleted.
 #include "oci_fixture.hpp"
+#include "runtime/volume/mount_points.hpp"
 #include <future>
 
 using namespace podium;
@@ -152,14 +153,15 @@ BOOST_AUTO_TEST_CASE(after_a_reboot_attempts_go_on) {
   BOOST_REQUIRE(ask<container_created>(container("k7", "idle", "true")));
   runtime.reset();
   auto boot = boot_id();
-  for (auto& entry : fs::recursive_directory_iterator(settings.root + "/pods")) {
-    auto name = entry.path().filename();
-    if (name != "state.json" && name != "sandbox.json") continue;
-    auto text = read_small_file(entry.path());
+  // By their names: what else is there may be under way still, since what has ended is stripped.
+  for (auto* record : {"sandbox.json", "containers/runs/0/state.json", "containers/over/0/state.json",
+                       "containers/idle/0/state.json"}) {
+    auto path = settings.root + "/pods/k7/" + record;
+    auto text = read_small_file(path);
     auto at = text.find(boot);
     BOOST_REQUIRE(at != text.npos);
     text.replace(at, boot.size(), "another-boot");
-    BOOST_REQUIRE(!replace_file(entry.path(), text));
+    BOOST_REQUIRE(!replace_file(path, text));
   }
   start_runtime();
   auto lost = end_of(runs);
@@ -181,13 +183,23 @@ BOOST_AUTO_TEST_CASE(after_a_reboot_attempts_go_on) {
 BOOST_AUTO_TEST_CASE(what_a_daemon_left_half_made_goes_at_the_next_start) {
   runtime.reset();
   fs::create_directories(settings.root + "/pods/k6/containers");
-  fs::create_directories(settings.root + "/pods/k6/ns");
-  fs::create_directories(settings.root + "/pods/k9/volumes/v"); // it had come no further
+  fs::create_directories(settings.run_root + "/sandboxes/k6");
+  fs::create_directories(settings.run_root + "/sandboxes/k11/shm"); // all that is left of its pod
+  fs::create_directories(settings.root + "/pods/k9/volumes/v");     // it had come no further
   start_runtime();
   // Whoever asks what there is makes pods next: they are gone before the answer.
   BOOST_TEST(records().sandboxes.empty());
   BOOST_TEST(!fs::exists(settings.root + "/pods/k6"));
   BOOST_TEST(!fs::exists(settings.root + "/pods/k9"));
+  BOOST_TEST(fs::is_empty(settings.run_root + "/sandboxes"));
+}
+
+/// The run directory is memory itself: that says nothing of what is mounted in it.
+BOOST_AUTO_TEST_CASE(memory_of_a_pod_that_was_only_a_directory_is_mounted) {
+  auto shm = settings.run_root + "/sandboxes/k12/shm";
+  fs::create_directories(shm);
+  BOOST_REQUIRE(make_pod("k12"));
+  BOOST_TEST(is_mount_point(shm));
 }
 
 /// They are made before it.
@@ -201,7 +213,7 @@ BOOST_AUTO_TEST_CASE(a_sandbox_that_comes_to_nothing_leaves_the_volumes) {
   request.sysctls = {{"no.such", "1"}};
   BOOST_TEST(!ask<sandbox_info>(request));
   BOOST_TEST(fs::exists(kept));
-  BOOST_TEST(!fs::exists(settings.root + "/pods/k10/ns"));
+  BOOST_TEST(!fs::exists(settings.run_root + "/sandboxes/k10"));
   BOOST_REQUIRE(make_pod("k10"));
   BOOST_REQUIRE(ask<container_created>(container("k10", "main", "true")));
   BOOST_REQUIRE(retire("k10")); // as one that is lost before anything ran in it

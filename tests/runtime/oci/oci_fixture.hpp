@@ -43,7 +43,8 @@ inline image_ptr busybox_image(const std::string& directory) {
 }
 
 struct oci_fixture {
-  std::string root = make_root();
+  std::string root = make_root("/tmp");
+  std::string memory = make_root("/dev/shm"); ///< as /run is
   event_loop loop;
   std::unique_ptr<work_pool> pool = std::make_unique<work_pool>(loop, 2);
   std::unique_ptr<launcher> children = std::make_unique<launcher>(loop);
@@ -55,7 +56,7 @@ struct oci_fixture {
 
   oci_fixture() {
     settings.root = root + "/lib";
-    settings.run_root = root + "/run";
+    settings.run_root = memory + "/run";
     settings.log_root = root + "/log";
     settings.cgroup_root = "/podium-test-" + std::to_string(::getpid());
     settings.hybrid_helper = std::string{PODIUM_BINARY_DIR} + "/podium-hybrid-cgroup";
@@ -63,6 +64,7 @@ struct oci_fixture {
   }
 
   ~oci_fixture() {
+    if (!runtime) start_runtime(); // a test that failed between two
     for (auto& uid : uids) {
       auto removed = remove_pod(uid);
       BOOST_CHECK_MESSAGE(removed,
@@ -75,11 +77,12 @@ struct oci_fixture {
     loop.stop();
     if (auto cgroups = cgroup_tree::detect()) cgroups->remove(settings.cgroup_root);
     fs::remove_all(root);
+    fs::remove_all(memory);
   }
 
-  static std::string make_root() {
-    char path[] = "/tmp/podium-oci-XXXXXX";
-    if (::mkdtemp(path) == nullptr) throw std::runtime_error("mkdtemp");
+  static std::string make_root(const std::string& where) {
+    auto path = where + "/podium-oci-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("mkdtemp " + path);
     fs::permissions(path, fs::perms{0755});
     return path;
   }
@@ -170,7 +173,7 @@ struct oci_fixture {
     std::ifstream mounts{"/proc/self/mountinfo"};
     size_t count = 0;
     for (std::string line; std::getline(mounts, line);)
-      count += line.find(root) != std::string::npos;
+      count += line.find(root) != std::string::npos || line.find(memory) != std::string::npos;
     return count;
   }
   /// Mounts, cgroups, child processes, directories.
@@ -186,9 +189,10 @@ struct oci_fixture {
       });
     }
     BOOST_TEST(left == 0u);
-    for (auto* directory : {"/lib/pods", "/run/exits", "/run/oci", "/log"}) {
+    for (auto& directory : {settings.root + "/pods", settings.run_root + "/sandboxes",
+                            settings.run_root + "/exits", settings.run_root + "/oci", settings.log_root}) {
       BOOST_TEST_INFO(directory);
-      BOOST_TEST(fs::is_empty(root + directory));
+      BOOST_TEST(fs::is_empty(directory));
     }
   }
 };

@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_new_daemon_adopts_what_runs) {
   auto pid_before = pid();
 
   runtime.reset(); // the daemon goes
-  std::ofstream{settings.root + "/pods/u9/shm/go"} << "now";
+  std::ofstream{settings.run_root + "/sandboxes/u9/shm/go"} << "now";
   auto exit_file = [&] { return !fs::is_empty(settings.run_root + "/exits"); };
   for (int i = 0; i < 500 && !exit_file(); ++i)
     ::usleep(10'000);

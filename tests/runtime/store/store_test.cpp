@@ -132,6 +132,18 @@ BOOST_DATA_TEST_CASE(an_old_revision_does_not_lower_the_mark, both, k) {
   BOOST_TEST(w.range("/none").revision == 100u);
 }
 
+BOOST_DATA_TEST_CASE(what_may_wait_is_written_alone_or_in_its_place_before_what_comes_next, both, k) {
+  world w{k};
+  caf::scoped_actor self{w.sys};
+  self->request(w.store, 10s, store_commit{{{"/k", "alone", 1}}, true})
+      .receive([](ack) {}, [](caf::error& e) { BOOST_ERROR(message_of(e)); });
+  for (uint64_t i = 2; i <= 20; ++i)
+    self->send(w.store, store_commit{{{"/k", std::to_string(i), i}}, i % 3 != 0});
+  BOOST_TEST(text(w.range("/")) == "/k=20@20 #20"); // a question is urgent, too
+  int acknowledged = 0;
+  self->receive_for(acknowledged, 19)([](ack) {});
+}
+
 BOOST_DATA_TEST_CASE(many_commits_at_once_are_all_answered_in_order, both, k) {
   world w{k};
   {

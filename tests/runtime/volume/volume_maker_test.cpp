@@ -122,6 +122,7 @@ BOOST_AUTO_TEST_CASE(memory_is_mounted_once_and_gone_with_the_pod) {
   std::ofstream{place.path + "/kept"} << std::string(100'000, 'x');
   w.make(wish, 4321);
   BOOST_TEST(mount_points_below(w.root).size() == 1u);
+  BOOST_TEST(!fs::exists(w.root / "data/pods/uid-1/volumes"));
   BOOST_TEST(volume_maker{w.settings}.usage("uid-1").used_bytes.at("v") >= 100'000);
   BOOST_TEST(!volume_maker{w.settings}.remove("uid-1"));
   BOOST_TEST(mount_points_below(w.root).empty());
