@@ -102,7 +102,7 @@ const setting_row rows[] = {
      }},
     {"runDir",
      PODIUM_TEXT(run_dir),
-     "Where sockets and the state of running containers are kept; gone after a reboot.",
+     "Where sockets, the pods' namespaces and the state of running containers are kept; gone after a reboot.",
      0,
      unit::none,
      {},

@@ -378,12 +378,6 @@ found_records scan_records(const oci_settings& settings) {
         remove_instance(settings, instance, false);
       }
   }
-  // Namespaces pinned for a pod of which nothing else is left.
-  for (auto& pins : fs::directory_iterator(settings.run_root + "/sandboxes", ec)) {
-    sandbox_file sandbox;
-    sandbox.pod_uid = pins.path().filename();
-    if (!fs::exists(settings.root + "/pods/" + sandbox.pod_uid, ec)) found.sandboxes.push_back(sandbox);
-  }
   look_for_launches(settings, found);
   return found;
 }

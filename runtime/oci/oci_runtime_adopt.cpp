@@ -69,6 +69,8 @@ void oci_runtime::impl::adopt(found_records found) {
         !sandbox.id.empty() && sandbox.boot_id == boot ? pod_entry::step::ready : pod_entry::step::absent;
     if (!sandbox.host_network && network.whole && !network.whole(sandbox.pod_uid))
       pod.lost = "the sandbox has lost its network";
+    else if (pod.at == pod_entry::step::ready && !is_whole(settings, sandbox))
+      pod.lost = "the sandbox has lost its namespaces";
     if (pod.at == pod_entry::step::ready) watch_init(sandbox.pod_uid);
   }
   for (auto& one : found.instances)

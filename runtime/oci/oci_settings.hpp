@@ -7,8 +7,9 @@
 namespace podium {
 
 struct oci_settings {
-  std::string root = "/var/lib/podium";   ///< pods/<uid>/…: directories, records, writable layers
-  std::string run_root = "/run/podium";   ///< what need not survive a boot: exit files, the runtime's state
+  std::string root = "/var/lib/podium"; ///< pods/<uid>/…: directories, records, writable layers
+  std::string run_root =
+      "/run/podium"; ///< what need not survive a boot: namespaces, exit files, the runtime's state
   std::string log_root = "/var/log/pods"; ///< <namespace>_<pod>_<uid>/<container>/<attempt>.log
   std::string cgroup_root = "/podium";    ///< parent of all pods' cgroups
   std::string conmon = "/usr/bin/conmon";

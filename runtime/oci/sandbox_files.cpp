@@ -31,6 +31,11 @@ namespace {
 
 constexpr long nsfs_magic = 0x6e736673;
 
+bool exists(const std::string& path) {
+  struct stat facts {};
+  return ::lstat(path.c_str(), &facts) == 0;
+}
+
 bool is_pinned(const std::string& path) {
   struct statfs facts {};
   return ::statfs(path.c_str(), &facts) == 0 && facts.f_type == nsfs_magic;
@@ -199,7 +204,8 @@ caf::error discard_sandbox(const oci_settings& settings, const cgroup_tree& cgro
   if (!log_directory.empty()) remove_tree(log_directory);
   remove_tree(p.directory + "/containers");
   ::unlink(p.record.c_str());
-  ::rmdir(p.directory.c_str());
+  // It stays where volumes are: they are nobody's without it.
+  if (!exists(settings.run_root + "/volumes/" + pod_uid)) ::rmdir(p.directory.c_str());
   return result;
 }
 
@@ -210,13 +216,20 @@ caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgro
   // Usually gone already: whoever made the volumes removes them. Not those of a pod that nobody knows.
   remove_with_mounts(p.directory + "/volumes");
   remove_with_mounts(settings.run_root + "/volumes/" + pod_uid);
-  // The directory goes last: it says, also to a daemon that comes after this one, whose logs these are.
+  // The directory goes last: it says, also to a daemon that comes after this one, whose logs and mounts these
+  // are.
   if (!log_directory.empty()) remove_tree(log_directory);
-  remove_tree(p.directory);
-  struct stat facts {};
-  if (!result && ::lstat(p.directory.c_str(), &facts) == 0)
-    result = make_error(errc::io, p.directory + " could not be removed");
+  if (!exists(p.mounts)) remove_with_mounts(p.directory);
+  for (auto* path : {&p.mounts, &p.directory})
+    if (!result && exists(*path)) result = make_error(errc::io, *path + " could not be removed");
   return result;
+}
+
+bool is_whole(const oci_settings& settings, const sandbox_file& sandbox) {
+  auto p = paths_of(settings, sandbox.pod_uid);
+  bool ipc = sandbox.host_ipc || (is_pinned(p.ipc_ns) && is_mount_point(p.shm));
+  bool network = sandbox.host_network || (is_pinned(p.uts_ns) && is_pinned(p.net_ns));
+  return ipc && network && (!sandbox.shared_pid || is_pinned(p.pid_ns));
 }
 
 caf::error pin_plain_network(const std::string& path) {

@@ -1,5 +1,5 @@
-// A pod's sandbox on disk: its directory, the namespaces pinned in it, /dev/shm and the files of /etc. There
-// is no process behind it: a namespace lives as long as a file is bound to it.
+// A pod's sandbox: its record and the files of /etc on the disk, its namespaces and /dev/shm mounted under
+// the run directory. There is no process behind it: a namespace lives as long as a file is bound to it.
 #pragma once
 #include "messages/runtime.hpp"
 #include "runtime/oci/cgroup.hpp"
@@ -62,6 +62,10 @@ caf::error discard_sandbox(const oci_settings& settings, const cgroup_tree& cgro
 /// is not empty. Best effort and idempotent; returns the first failure.
 caf::error destroy_sandbox(const oci_settings& settings, const cgroup_tree& cgroups,
                            const std::string& pod_uid, const std::string& log_directory);
+
+/// Whether everything that the record says is still mounted: a daemon with another run directory, or in
+/// another mount namespace, finds the record alone.
+bool is_whole(const oci_settings& settings, const sandbox_file& sandbox);
 
 /// Pins a new network namespace with `lo` up at `path`: what a pod gets where no network is configured.
 caf::error pin_plain_network(const std::string& path);

@@ -51,6 +51,8 @@ public:
     {
       std::lock_guard guard{mutex_};
       if (waiting_.size() >= max_waiting) return false;
+      auto* commit = std::get_if<store_commit>(&work);
+      urgent_ = urgent_ || !commit || !commit->may_wait;
       waiting_.emplace_back(id, std::move(work));
     }
     ready_.notify_one();
@@ -64,22 +66,16 @@ public:
 private:
   using job = std::pair<uint64_t, std::variant<store_commit, store_range>>;
 
-  bool is_urgent() const {
-    return std::any_of(waiting_.begin(), waiting_.end(), [](auto& waiting) {
-      auto* commit = std::get_if<store_commit>(&waiting.second);
-      return !commit || !commit->may_wait;
-    });
-  }
-
   void run() {
     for (;;) {
       std::vector<job> batch;
       {
         std::unique_lock lock{mutex_};
         ready_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-        ready_.wait_for(lock, longest_hold, [&] { return stopping_ || is_urgent(); });
+        ready_.wait_for(lock, longest_hold, [&] { return stopping_ || urgent_; });
         if (waiting_.empty()) break;
         batch.swap(waiting_);
+        urgent_ = false;
       }
       auto done = perform(batch);
       std::lock_guard guard{mutex_};
@@ -105,8 +101,11 @@ private:
       for (; i < batch.size() && std::holds_alternative<store_commit>(batch[i].second); ++i)
         commits.push_back(&std::get<store_commit>(batch[i].second));
       auto err = file_->commit(commits);
-      for (auto j = first; j < i; ++j)
-        out.push_back({batch[j].first, err ? decltype(finished_work::result){err} : ack{}});
+      for (auto j = first; j < i; ++j) {
+        // What does not fit on a full disk is not to take the others along.
+        auto own = err && commits.size() > 1 ? file_->commit({commits[j - first]}) : err;
+        out.push_back({batch[j].first, own ? decltype(finished_work::result){own} : ack{}});
+      }
     }
     return out;
   }
@@ -116,6 +115,7 @@ private:
   std::mutex mutex_;
   std::condition_variable ready_;
   std::vector<job> waiting_;
+  bool urgent_ = false; ///< something waits that may not
   std::vector<finished_work> finished_;
   bool stopping_ = false;
   std::thread thread_;

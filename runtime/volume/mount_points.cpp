@@ -46,7 +46,7 @@ bool is_mount_point(const std::string& directory) {
 
 caf::error mount_memory(const std::string& directory, int64_t size_bytes, int64_t group) {
   if (is_mount_point(directory)) return {};
-  std::string options = group < 0 ? "mode=0777" : "mode=2777,gid=" + std::to_string(group);
+  std::string options = group < 0 ? "mode=1777" : "mode=3777,gid=" + std::to_string(group);
   if (size_bytes > 0) options += ",size=" + std::to_string(size_bytes);
   constexpr auto flags = MS_NOSUID | MS_NODEV;
   if (::mount("podium", directory.c_str(), "tmpfs", flags, (options + ",noswap").c_str()) == 0

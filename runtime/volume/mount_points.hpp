@@ -10,7 +10,8 @@ namespace podium {
 /// Whether something is mounted at the directory itself.
 bool is_mount_point(const std::string& directory);
 /// Mounts an empty memory file system over an existing directory; one that is there stays as it is. `group`
-/// -1 is root's. It is kept out of swap where the kernel knows how. Errors: errc::io.
+/// -1 is root's. Its mode is 1777, as the kubelet's (3777 for a group): who may write may not delete what
+/// others wrote. It is kept out of swap where the kernel knows how. Errors: errc::io.
 caf::error mount_memory(const std::string& directory, int64_t size_bytes, int64_t group);
 /// Takes away all that is mounted at a path, also while it is in use.
 void unmount_all(const std::string& path);

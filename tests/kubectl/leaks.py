@@ -92,7 +92,7 @@ def nft_lines(*words):
 def count(daemon, uids):
     """What a test daemon (harness.Daemon) and its pods hold now, by kind."""
     mounts = mounts_below(daemon.directory, daemon.data, daemon.run)
-    pods = daemon.data / "pods"
+    pods = [directory for directory in (daemon.data / "pods", daemon.run / "sandboxes") if directory.is_dir()]
     addresses = daemon.network.cidr.rsplit(".", 1)[0] + "."
     entries = [line for line in nft_lines(addresses) if daemon.network.cidr not in line]
     return {
@@ -102,7 +102,7 @@ def count(daemon, uids):
         "cgroups": sorted(cgroups_of(uids)),
         "conmons": sorted(pid for pid, arguments in processes_with(str(daemon.directory)) if "conmon" in arguments[0]),
         "nft entries": sorted(entries),
-        "pod directories": sorted(entry.name for entry in pods.iterdir()) if pods.is_dir() else [],
+        "pod directories": sorted(f"{directory.name}/{entry.name}" for directory in pods for entry in directory.iterdir()),
     }
 
 

@@ -184,14 +184,29 @@ BOOST_AUTO_TEST_CASE(what_a_daemon_left_half_made_goes_at_the_next_start) {
   runtime.reset();
   fs::create_directories(settings.root + "/pods/k6/containers");
   fs::create_directories(settings.run_root + "/sandboxes/k6");
-  fs::create_directories(settings.run_root + "/sandboxes/k11/shm"); // all that is left of its pod
-  fs::create_directories(settings.root + "/pods/k9/volumes/v");     // it had come no further
+  fs::create_directories(settings.root + "/pods/k9/volumes/v"); // it had come no further
   start_runtime();
   // Whoever asks what there is makes pods next: they are gone before the answer.
   BOOST_TEST(records().sandboxes.empty());
   BOOST_TEST(!fs::exists(settings.root + "/pods/k6"));
   BOOST_TEST(!fs::exists(settings.root + "/pods/k9"));
   BOOST_TEST(fs::is_empty(settings.run_root + "/sandboxes"));
+}
+
+/// It has another run directory than the one before, or mounts of its own.
+BOOST_AUTO_TEST_CASE(a_daemon_that_finds_the_record_alone_knows_that_the_sandbox_is_lost) {
+  for (auto* part : {"/net", "/ipc", "/uts", "/shm"}) {
+    BOOST_TEST_CONTEXT(part) {
+      BOOST_REQUIRE(make_pod("k13"));
+      runtime.reset();
+      unmount_all(settings.run_root + "/sandboxes/k13" + part);
+      start_runtime();
+      BOOST_TEST(make_pod("k13")->lost == "the sandbox has lost its namespaces");
+      BOOST_REQUIRE(remove_pod("k13"));
+      BOOST_TEST(make_pod("k13")->lost == "");
+      BOOST_REQUIRE(remove_pod("k13"));
+    }
+  }
 }
 
 /// The run directory is memory itself: that says nothing of what is mounted in it.

@@ -173,6 +173,22 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_told_apart_and_does_not_end_the_store) {
   BOOST_TEST(db.range("/")->rows.size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_full_disk_refuses_takes_nothing_along) {
+  world w{kind::sqlite};
+  w.close();
+  auto file = sqlite_file::open(w.dir.file());
+  BOOST_REQUIRE(file);
+  (*file)->limit_pages(20);
+  w.store = spawn_sqlite_store(w.sys, w.env, std::move(*file));
+  caf::scoped_actor self{w.sys};
+  auto big = self->request(w.store, 10s, store_commit{{{"/big", std::string(1 << 20, 'b'), 1}}, true});
+  auto small = self->request(w.store, 10s, store_commit{{{"/s", "x", 2}}});
+  big.receive([](ack) { BOOST_ERROR("there was room"); },
+              [](caf::error& e) { BOOST_TEST((code_of(e) == errc::no_space)); });
+  small.receive([](ack) {}, [](caf::error& e) { BOOST_ERROR(message_of(e)); });
+  BOOST_TEST(text(w.range("/")) == "/s=x@2 #2");
+}
+
 BOOST_AUTO_TEST_CASE(the_file_is_private_and_one_process_owns_it) {
   directory dir;
   auto file = sqlite_file::open(dir.file());

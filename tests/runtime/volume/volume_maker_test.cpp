@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(memory_is_mounted_once_and_gone_with_the_pod) {
   auto place = w.make(wish, 4321);
   BOOST_REQUIRE_MESSAGE(place.error.empty(), place.error);
   BOOST_TEST(is_mount_point(place.path));
-  BOOST_TEST(mode_of(place.path) == 02777u);
+  BOOST_TEST(mode_of(place.path) == 03777u);
   BOOST_TEST(group_of(place.path) == 4321);
   std::ofstream{place.path + "/kept"} << std::string(100'000, 'x');
   w.make(wish, 4321);
