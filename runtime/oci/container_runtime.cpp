@@ -43,23 +43,25 @@ private:
     });
   }
 
+  /// The answer may come after the end of a runtime that could not start; its pool outlives it.
   static void ask_machine(oci_runtime& runtime, const std::vector<node_address>& addresses,
                           const loop_reply<machine_facts>& reply) {
     command version;
     version.process.argv = {runtime.program().path, "--version"};
     version.timeout = std::chrono::seconds{10};
-    runtime.children().run(
-        std::move(version), [&runtime, addresses, reply](caf::expected<command_result> result) {
-          auto text = runtime_version_of(runtime.program().name, result ? result->out : std::string{});
-          auto facts = std::make_shared<machine_facts>();
-          bool taken = runtime.pool().submit(
-              [facts, text, addresses, root = runtime.settings().root] {
-                *facts = read_machine_facts(root, text);
-                facts->addresses = addresses;
-              },
-              [facts, reply] { reply(*facts); });
-          if (!taken) reply(make_error(errc::unavailable, "too much work is queued on this node"));
-        });
+    runtime.children().run(std::move(version), [&pool = runtime.pool(), name = runtime.program().name,
+                                                root = runtime.settings().root, addresses,
+                                                reply](caf::expected<command_result> result) {
+      auto text = runtime_version_of(name, result ? result->out : std::string{});
+      auto facts = std::make_shared<machine_facts>();
+      bool taken = pool.submit(
+          [facts, text, addresses, root] {
+            *facts = read_machine_facts(root, text);
+            facts->addresses = addresses;
+          },
+          [facts, reply] { reply(*facts); });
+      if (!taken) reply(make_error(errc::unavailable, "too much work is queued on this node"));
+    });
   }
 
   oci_runtime& runtime_;

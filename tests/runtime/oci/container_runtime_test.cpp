@@ -2,8 +2,10 @@
 #include "runtime/oci/container_runtime.hpp"
 #include "runtime/oci/machine.hpp"
 #include <csignal>
+#include <sys/stat.h>
 
 using namespace podium;
+namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 namespace {
@@ -58,4 +60,33 @@ BOOST_FIXTURE_TEST_CASE(the_runtime_as_an_actor, test::oci_fixture) {
 BOOST_AUTO_TEST_CASE(runtime_versions) {
   BOOST_TEST(runtime_version_of("crun", "crun version 1.8.1\ncommit: x\n") == "crun://1.8.1");
   BOOST_TEST(runtime_version_of("runc", "nonsense") == "runc://unknown");
+}
+
+/// As when the daemon cannot start and takes everything down again.
+BOOST_FIXTURE_TEST_CASE(what_the_machine_is_may_be_told_after_the_runtimes_end, test::oci_fixture) {
+  auto asked = root + "/asked", gate = root + "/gate", program = root + "/slow-crun";
+  BOOST_REQUIRE(::mkfifo(asked.c_str(), 0600) == 0);
+  BOOST_REQUIRE(::mkfifo(gate.c_str(), 0600) == 0);
+  std::ofstream{program} << "#!/bin/sh\necho > " << asked << "\nread x < " << gate
+                         << "\nexec /usr/bin/crun \"$@\"\n";
+  fs::permissions(program, fs::perms{0755});
+  auto fast = std::exchange(settings.crun, program);
+  runtime.reset();
+  start_runtime();
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  auto port = spawn_container_runtime(system, std::make_shared<actor_env>(1), *runtime, {});
+  caf::scoped_actor self{system};
+  auto answer = self->request(port, caf::infinite, get_machine_facts{});
+  std::string line;
+  std::ifstream{asked} >> line;
+  runtime.reset();
+  std::ofstream{gate} << "go\n";
+  answer.receive(
+      [](machine_facts& facts) {
+        BOOST_TEST(facts.info.container_runtime_version.value.starts_with("crun://"));
+      },
+      [](caf::error& e) { BOOST_ERROR(message_of(e)); });
+  caf::anon_send_exit(port, caf::exit_reason::user_shutdown);
+  settings.crun = fast;
 }
